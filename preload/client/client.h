@@ -1,0 +1,123 @@
+// The client of a session: what one process (and each of its threads) knows of the ring.
+// Linked into the shim and into the kernel-FUSE gateway. No libc, no allocation, no exceptions.
+//
+// Trust: the client believes the server and the store segment; it believes nothing that another
+// process wrote into the ring further than that a lie harms this session only.
+#pragma once
+#include "../../ringbuf/layout.gen.h"
+#include "syscall.h"
+
+namespace btfuse {
+
+using namespace layout;
+
+/** Nested calls from signal handlers use a slot of their own, at most so many deep. */
+inline constexpr uint32_t kNesting = 4;
+
+/** One thread. Zero-initialised: the first virtual call fills it in. */
+struct Thread {
+  uint32_t tid;      ///< kernel tid; 0: not yet known. A fork child must forget it.
+  uint32_t process;  ///< index of the process record that this thread acts for; differs from
+                     ///< client.process only in a vfork child; 0: take client.process
+  uint32_t depth;    ///< requests under way on this thread
+  uint32_t slots[kNesting];  ///< slot index + 1 for each depth; 0: none claimed
+  uint64_t frames[kNesting];  ///< stack pointer of the program at each depth: a call from a frame
+                              ///< above it means that a longjmp left the request behind
+  uint32_t vforks;   ///< vfork children now running on this thread's memory
+  struct {
+    uint64_t return_address;
+    uint32_t process;
+    uint32_t child;
+  } vfork[kNesting];
+};
+
+extern __thread Thread thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/** One process. In bss; written at attach and by fork only. */
+struct Client {
+  unsigned char* ring;         ///< ring segment, read-write, BT_RING_SIZE bytes; nullptr: not attached
+  const unsigned char* store;  ///< store segment, read-only (nullptr when not granted)
+  int ring_fd, store_fd, data_fd, anchor_fd;  ///< all ≥ BT_PRIVATE_FD_MIN where the limit allows
+  uint32_t process;            ///< index of our process record
+  uint32_t pid;
+  uint32_t prefix_length;
+  const char* prefix;          ///< in the ring's SegmentHeader, NUL-terminated, e.g. "/bt"
+  uint64_t store_size, data_size;
+};
+
+extern Client client __attribute__((visibility("hidden")));
+
+inline SegmentHeader* ring_segment() { return (SegmentHeader*)client.ring; }
+inline RingHeader* ring_header() { return (RingHeader*)(client.ring + BT_PAGE_SIZE); }
+inline Slot* slot_at(uint32_t index) {
+  return (Slot*)(client.ring + BT_RING_SLOTS_OFFSET) + index;
+}
+inline unsigned char* slab_at(uint32_t index) {
+  return client.ring + BT_RING_SLABS_OFFSET + (uint64_t)index * BT_SLAB_SIZE;
+}
+inline uint32_t index_of(const Slot* slot) { return (uint32_t)(slot - slot_at(0)); }
+inline Process* process_at(uint32_t index) {
+  return (Process*)(client.ring + BT_RING_PROCESSES_OFFSET) + index;
+}
+inline uint32_t* fd_table_of(uint32_t process) {
+  return (uint32_t*)(client.ring + BT_RING_FD_TABLES_OFFSET +
+                     (uint64_t)process * BT_RING_FD_TABLE_SIZE);
+}
+/** Mapping references of a process: MAPPINGS_MAX words behind its fd table. */
+inline uint32_t* mapping_table_of(uint32_t process) { return fd_table_of(process) + BT_FDS_MAX; }
+inline DescriptionState* description_state(uint32_t id) {
+  return (DescriptionState*)(client.ring + BT_RING_DESCRIPTIONS_OFFSET) + id;
+}
+inline uint32_t process_of(const Thread& self) {
+  return self.process != 0 ? self.process : client.process;
+}
+
+// ---- attach.cpp ---------------------------------------------------------------------------------
+
+/** Descriptors and process record that an execve handed on (environment, checked again). */
+struct Inherited {
+  int ring_fd, store_fd, data_fd, anchor_fd;
+  uint32_t process;
+};
+
+/**
+ * Maps the session's segments, checks magic, version, schema hash and state, and fills `client`.
+ * With `inherited` the descriptors are used after the same checks; otherwise (or when they do not
+ * hold) the segments are opened by name: /dev/shm/btfuse.<name>.{ring,store,data}, O_NOFOLLOW,
+ * regular, owned by root or our euid. Our own descriptors are moved to ≥ BT_PRIVATE_FD_MIN and are
+ * not CLOEXEC. Takes over the inherited process record if its pid is ours (dropping entries whose
+ * kernel descriptor did not survive the exec), else claims a new one.
+ * Returns 0 or -errno; -EPROTO: another version or foreign segment.
+ */
+int attach(const char* session, const Inherited* inherited);
+
+/** Claims a process record (state FORKING, parent = `parent`, fd table empty and backed). 0: none free. */
+uint32_t claim_process(uint32_t parent);
+/** Fills ids, groups and umask of the record from the kernel. */
+void load_credentials(uint32_t process);
+
+// ---- ring.cpp -----------------------------------------------------------------------------------
+
+/**
+ * A slot, IDLE, with opcode 0, flags 0, credentials, umask and symlinks filled in; every other field
+ * is as the last request left it, so set what the opcode reads. nullptr: none to be had (-EIO).
+ * `user_stack` is the program's stack pointer. Each begin() is paired with one end().
+ */
+Slot* begin(Thread& self, uint64_t user_stack);
+void end(Thread& self);
+
+/** Posts the request and waits. Returns Slot.status; -EIO when the server is gone or stops. */
+int32_t transact(Slot* slot);
+/** Posts it with REQUEST_NO_REPLY; the next begin() on this slot waits for it. */
+void post(Slot* slot);
+
+/** Room for `size` bytes of request or reply payload: the slab (backed), or nullptr (-ENOMEM). */
+unsigned char* slab_of(Slot* slot, uint64_t size);
+/** Where the reply payload stands. */
+inline unsigned char* reply_payload(Slot* slot) {
+  return (slot->reply_flags & BT_REPLY_SLAB) ? slab_at(index_of(slot)) : slot->payload;
+}
+/** Gives the slots of this thread back. Called when a thread exits. */
+void release_slots(Thread& self);
+
+}  // namespace btfuse

@@ -1,0 +1,45 @@
+// One intercepted system call, between entry.S and the handlers in preload/calls.
+#pragma once
+#include "../client/client.h"
+
+namespace btfuse {
+
+/** What the program's registers held at the syscall site. Lives on the program's stack. */
+struct Call {
+  long nr;
+  long args[6];             ///< rdi rsi rdx r10 r8 r9
+  uint64_t return_address;  ///< the instruction after the syscall
+  uint64_t stack;           ///< rsp at the site
+  long result;              ///< set by the handler for Verdict::DONE
+};
+
+enum class Verdict : long {
+  PASS = 0,    ///< not ours: entry.S runs the original syscall instruction, registers untouched
+  DONE = 1,    ///< handled: rax = call.result
+  AROUND = 2,  ///< entry.S runs the syscall itself with the program's registers (clone family), keeps
+               ///< the return address in thread.vfork[], then calls after_clone() in parent and child
+};
+
+/** preload/calls/dispatch.cpp: one exhaustive switch over the file calls. */
+extern "C" Verdict btfuse_dispatch(Call* call);
+/** preload/calls/process.cpp: after a clone that entry.S ran. result: as the kernel gave it. */
+extern "C" void btfuse_after_clone(long result);
+
+/** What entry.S does with a number before any C++ runs; table in preload/calls/classes.cpp. */
+enum CallClass : unsigned char {
+  CLASS_PASS = 0,  ///< never ours
+  CLASS_FD = 1,    ///< ours only if the fd in rdi has an entry in the fd table
+  CLASS_ASK = 2,   ///< btfuse_dispatch decides
+};
+inline constexpr long kSyscallsMax = 512;
+extern "C" const unsigned char btfuse_call_class[kSyscallsMax];
+
+/**
+ * Fast look-up for CLASS_FD, kept current by attach, fork and vfork: the fd table of the process that
+ * runs now. In a vfork child the parent's other threads must not use it, so it is per thread; a
+ * thread whose pointer is still 0 goes to btfuse_dispatch.
+ */
+extern __thread const uint32_t* btfuse_fd_table
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+}  // namespace btfuse

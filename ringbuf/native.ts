@@ -1,0 +1,70 @@
+/**
+ * The N-API addon: what JavaScript cannot do itself. Loaded once per thread.
+ *
+ * Every offset and length is checked by the addon against the segment (RangeError): a mistake of ours
+ * must not become a write outside it. System call failures come back as -errno values.
+ */
+import { createRequire } from 'node:module';
+
+export interface Native {
+  /** Creates /dev/shm/<name> (O_EXCL, 0600, NUL-free, no slash) sparse with `size` bytes → fd or -errno. */
+  shmCreate(name: string, size: number): number;
+  /** Opens /dev/shm/<name> read-write, O_NOFOLLOW → fd or -errno. */
+  shmOpen(name: string): number;
+  shmUnlink(name: string): number;
+  /** Anonymous segment, close-on-exec → fd or -errno. For tests and where /dev/shm cannot be used. */
+  memfdCreate(name: string, size: number): number;
+  /**
+   * Maps `size` bytes of fd (shared, read-write) → segment id (≥ 0, per thread of this process) or -errno.
+   * The id is what copy, zero and futex calls take.
+   */
+  map(fd: number, size: number): number;
+  /** SharedArrayBuffer over a mapped segment by node_api_create_external_sharedarraybuffer; throws where Node has none. */
+  sharedArrayBuffer(segment: number): SharedArrayBuffer;
+  /** True where the runtime offers the call above. */
+  readonly hasExternalSharedArrayBuffer: boolean;
+  /** Maps fd with MAP_FIXED over the memory of a WebAssembly.Memory({shared: true}) → segment id or -errno. Up to 4 GiB. */
+  mapOver(fd: number, size: number, buffer: SharedArrayBuffer): number;
+  unmap(segment: number): number;
+  /** fallocate(fd, 0, offset, length) → 0 or -errno. ENOSPC when /dev/shm is full. */
+  allocate(fd: number, offset: number, length: number): number;
+  /** fallocate(PUNCH_HOLE | KEEP_SIZE). */
+  punch(fd: number, offset: number, length: number): number;
+  truncate(fd: number, size: number): number;
+  /** memmove between mapped segments, byte offsets. */
+  copy(toSegment: number, toOffset: number, fromSegment: number, fromOffset: number, length: number): void;
+  zero(segment: number, offset: number, length: number): void;
+  /** FUTEX_WAIT (shared) on the 32-bit word at byteOffset while it holds `expected`, at most timeoutUs (< 0: for ever) → 0 or -errno. */
+  futexWait(segment: number, byteOffset: number, expected: number, timeoutUs: number): number;
+  /** FUTEX_WAKE (shared) → woken. */
+  futexWake(segment: number, byteOffset: number, count: number): number;
+  schedYield(): void;
+  /** CPU that the calling thread runs on. */
+  currentCpu(): number;
+  /** sched_setaffinity of a thread (0: the caller) to the CPUs in mask (bit per CPU, first 64) → 0 or -errno. */
+  setAffinity(tid: number, mask: bigint): number;
+  gettid(): number;
+  /** flock(fd, LOCK_EX | LOCK_NB) → 0 or -EWOULDBLOCK. */
+  lock(fd: number): number;
+  close(fd: number): number;
+  /** pidfd_open → fd or -errno. */
+  pidfdOpen(pid: number): number;
+  /** poll over pidfds without waiting: indices of those whose process has ended. */
+  pidfdsEnded(fds: Int32Array): number[];
+  /** Is there a thread `tid` in process `pid`? (tgkill 0) */
+  threadAlive(pid: number, tid: number): boolean;
+  /** CLOCK_REALTIME in ns. */
+  clockRealtime(): bigint;
+  /** offsetof and sizeof as the C++ compiler sees them; compared with schema.ts by a test. */
+  readonly offsets: Readonly<Record<string, number>>;
+  readonly version: number;
+  readonly schemaHash: bigint;
+}
+
+let loaded: Native | undefined;
+
+/** The addon, built by `npm run build` into build/. */
+export function native(): Native {
+  loaded ??= createRequire(import.meta.url)('../build/btfuse.node') as Native;
+  return loaded;
+}

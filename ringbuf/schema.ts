@@ -1,0 +1,629 @@
+/**
+ * THE layout of everything that two processes share: segments, records, opcodes, limits.
+ *
+ * This is the only place where a shared-memory offset is written. `generate.ts` turns it into
+ * `layout.gen.h` (C++), `layout.gen.ts` (TypeScript) and the tables of `PROTOCOL.md`.
+ *
+ * Every field says who writes it: `server`, `client` or `both`. What a client may write, the server
+ * treats as hostile: it is read once, copied, checked, then used. All numbers are little-endian.
+ * Names are those of POSIX and of linux/fuse.h wherever an operation has a twin there.
+ */
+
+export type FieldType = 'u32' | 'i32' | 'u64' | 'i64' | 'bytes';
+export type Writer = 'server' | 'client' | 'both';
+
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+  /** Byte offset inside the record. */
+  readonly offset: number;
+  /** Number of elements; `bytes` is always an array. */
+  readonly count?: number;
+  readonly writer: Writer;
+  readonly doc: string;
+}
+
+export interface Struct {
+  readonly name: string;
+  readonly size: number;
+  readonly doc: string;
+  readonly fields: readonly Field[];
+}
+
+/** A constant that both languages see. */
+export interface Constant {
+  readonly name: string;
+  readonly value: number;
+  readonly doc: string;
+}
+
+/** Raised whenever any meaning changes, even where no offset does. */
+export const VERSION = 1;
+
+/** "BTFUSE1\0" read as a little-endian u64. */
+export const MAGIC = 0x0031455355465442n;
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// ---------------------------------------------------------------------------------------------
+// Limits and fixed placements
+// ---------------------------------------------------------------------------------------------
+
+export const constants = [
+  { name: 'PAGE_SIZE', value: 4 * KIB, doc: 'Bytes of a block, a page and a segment header.' },
+  { name: 'CACHE_LINE_PAIR', value: 128, doc: 'Hot words stand alone on two cache lines.' },
+
+  { name: 'NAME_MAX', value: 255, doc: 'Longest component of a path, in bytes.' },
+  { name: 'PATH_MAX', value: 4096, doc: 'Longest path with its NUL, in bytes.' },
+  { name: 'SYMLOOP_MAX', value: 40, doc: 'Symbolic links followed in one walk, as in the kernel.' },
+  { name: 'LINK_MAX', value: 0x7fffffff, doc: 'Most links of one inode; tmpfs has no lower bound.' },
+  { name: 'PREFIX_MAX', value: 255, doc: 'Longest mount prefix, in bytes, without NUL.' },
+  { name: 'SESSION_NAME_MAX', value: 63, doc: 'Longest session name, in bytes, without NUL.' },
+  { name: 'GROUPS_MAX', value: 64, doc: 'Supplementary groups that are kept per process.' },
+
+  { name: 'SLOTS_MAX', value: 1024, doc: 'Request slots of a ring: one per client thread.' },
+  { name: 'SLOTS_PER_LEAF', value: 32, doc: 'Slots that share one word of the leaf bitmap.' },
+  { name: 'LEAVES_MAX', value: 32, doc: 'Words of the leaf bitmap; one summary word covers them.' },
+  { name: 'PROCESSES_MAX', value: 1024, doc: 'Client processes of a session; index 0 is never used.' },
+  { name: 'DESCRIPTIONS_MAX', value: 65536, doc: 'Open file descriptions; id 0 means "none".' },
+  { name: 'FDS_MAX', value: 64512, doc: 'Highest virtual fd + 1 that a process can hold.' },
+  { name: 'MAPPINGS_MAX', value: 1024, doc: 'Live memory maps of tree files per process.' },
+  { name: 'SLAB_SIZE', value: 1 * MIB, doc: 'Payload slab of a slot; larger transfers go in pieces.' },
+  { name: 'SLAB_BACKED_MIN', value: 16 * KIB, doc: 'Slab bytes that a client backs when it first claims a slot.' },
+  { name: 'INLINE_SIZE', value: 3584, doc: 'Payload bytes inside the slot itself.' },
+  { name: 'DIRECT_MIN', value: 32 * KIB, doc: 'Reads and writes from this size on copy straight from or to the data segment.' },
+  { name: 'EXTENTS_PER_REPLY', value: 128, doc: 'Most DirectExtent records in one reply.' },
+
+  { name: 'PRIVATE_FD_MIN', value: 900, doc: "The shim's own descriptors sit at or above this number." },
+  { name: 'RENDEZVOUS_SPIN_US', value: 50, doc: 'How long the idle server spins before it parks, by default.' },
+
+  { name: 'ROOT_INO', value: 1, doc: 'Inode of the root directory (FUSE_ROOT_ID).' },
+
+  // Placement of the ring segment. Byte offsets from its start.
+  { name: 'RING_LEAVES_OFFSET', value: 8 * KIB, doc: 'Leaf bitmap: LEAVES_MAX words, 64 bytes apart.' },
+  { name: 'RING_LEAF_STRIDE', value: 64, doc: 'Bytes from one leaf word to the next.' },
+  { name: 'RING_PROCESSES_OFFSET', value: 64 * KIB, doc: 'Process records.' },
+  { name: 'RING_SLOTS_OFFSET', value: 1 * MIB, doc: 'Slots.' },
+  { name: 'RING_DESCRIPTIONS_OFFSET', value: 8 * MIB, doc: 'DescriptionState records.' },
+  { name: 'RING_FD_TABLES_OFFSET', value: 16 * MIB, doc: 'Per process: FDS_MAX + MAPPINGS_MAX words holding description ids.' },
+  { name: 'RING_FD_TABLE_SIZE', value: 256 * KIB, doc: 'Bytes of one fd table.' },
+  { name: 'RING_SLABS_OFFSET', value: 512 * MIB, doc: 'Payload slabs, SLAB_SIZE each.' },
+  { name: 'RING_SIZE', value: 1536 * MIB, doc: 'Virtual size of the ring segment (sparse).' },
+
+  { name: 'SUPERBLOCK_OFFSET', value: 4 * KIB, doc: 'Superblock in the store segment.' },
+  { name: 'STORE_TABLES_OFFSET', value: 8 * KIB, doc: 'First table of the store segment; see storeLayout().' },
+  { name: 'DATA_BLOCKS_OFFSET', value: 4 * KIB, doc: 'Data block 1 begins here: block b is at b * PAGE_SIZE; block 0 is the header.' },
+] as const satisfies readonly Constant[];
+
+// ---------------------------------------------------------------------------------------------
+// Named values
+// ---------------------------------------------------------------------------------------------
+
+export const segmentKinds = { STORE: 1, DATA: 2, RING: 3 } as const;
+
+/** SegmentHeader.state */
+export const segmentStates = { BUILDING: 0, READY: 1, STOPPED: 2 } as const;
+
+/** Slot.state. Who moves it: client IDLE→REQUEST, REQUEST→SLEEPING, DONE→IDLE; server →DONE. */
+export const slotStates = { IDLE: 0, REQUEST: 1, SLEEPING: 2, DONE: 3 } as const;
+
+/** Process.state. FORKING: filled by the parent, the child has not run yet. */
+export const processStates = { FREE: 0, FORKING: 1, LIVE: 2, EXITED: 3 } as const;
+
+/** Opcodes below 4096 are those of linux/fuse.h; the rest are ours. */
+export const opcodes = {
+  LOOKUP: 1,
+  GETATTR: 3,
+  SETATTR: 4,
+  READLINK: 5,
+  SYMLINK: 6,
+  MKNOD: 8,
+  MKDIR: 9,
+  UNLINK: 10,
+  RMDIR: 11,
+  LINK: 13,
+  OPEN: 14,
+  READ: 15,
+  WRITE: 16,
+  STATFS: 17,
+  RELEASE: 18,
+  FSYNC: 20,
+  ACCESS: 34,
+  CREATE: 35,
+  READDIR: 28,
+  FALLOCATE: 43,
+  RENAME2: 45,
+  LSEEK: 46,
+  COPY_FILE_RANGE: 47,
+  SETUPMAPPING: 48,
+  SYNCFS: 50,
+  TMPFILE: 51,
+  NOOP: 4096,
+  EXIT: 4097,
+  IMAGE: 4098,
+  PATH: 4099,
+  READ_DIRECT: 4100,
+  WRITE_PREPARE: 4101,
+  WRITE_COMMIT: 4102,
+} as const;
+
+/** What each operation takes and gives; becomes a table of PROTOCOL.md. */
+export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
+  LOOKUP: 'stat, lstat, statx of a path. flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH (then `description` itself). → attr.',
+  GETATTR: 'fstat. description → attr.',
+  SETATTR: 'chmod, chown, utimensat, truncate. path (flags AT_SYMLINK_NOFOLLOW) or, with AT_EMPTY_PATH and no path, description. valid says which of mode, set_uid, set_gid, size, atime, mtime. FATTR_FH: the caller opened it for writing (ftruncate): no permission check for size. → attr.',
+  READLINK: 'readlink. path (AT_EMPTY_PATH: description) → payload: target; result: its full length.',
+  SYMLINK: 'symlink. path: the new name; path2: target.',
+  MKNOD: 'mknod. path, mode (type and permission, umask not applied), rdev.',
+  MKDIR: 'mkdir. path, mode.',
+  UNLINK: 'unlink. path.',
+  RMDIR: 'rmdir. path.',
+  LINK: 'link. path (from description): old; path2 (from description2): new. flags: AT_SYMLINK_FOLLOW, AT_EMPTY_PATH.',
+  OPEN: 'open without O_CREAT. path, flags (O_*). → description, attr.',
+  READ: 'read, pread. description, size ≤ SLAB_SIZE, offset, or REQUEST_POSITION to use and advance the description offset. → payload, result: bytes.',
+  WRITE: 'write, pwrite. description, payload, offset or REQUEST_POSITION; O_APPEND of the description is honoured. → result: bytes; offset: the file position after.',
+  STATFS: 'statfs, fstatfs. path or (AT_EMPTY_PATH) description → payload: StatfsReply.',
+  RELEASE: 'Last reference to `description` is gone. Posted with REQUEST_NO_REPLY: nobody waits.',
+  FSYNC: 'fsync, fdatasync. description.',
+  ACCESS: 'access, faccessat2. path, mode (R_OK…); uid and gid are those to check with. flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH.',
+  CREATE: 'open with O_CREAT. As OPEN, with mode and umask.',
+  READDIR: 'getdents64. description; size: bytes wanted ≤ SLAB_SIZE → payload: linux_dirent64 records; the description offset is advanced.',
+  FALLOCATE: 'fallocate. description, mode, offset, size.',
+  RENAME2: 'rename, renameat2. path (from description) → path2 (from description2); flags: RENAME_NOREPLACE, RENAME_EXCHANGE.',
+  LSEEK: 'lseek of SEEK_END, SEEK_DATA, SEEK_HOLE (and SEEK_SET, SEEK_CUR, which clients may do themselves). description, offset, mode: whence. Sets the description offset. → result.',
+  COPY_FILE_RANGE: 'copy_file_range, sendfile between two tree files. description, offset → description2, offset2, size; a REQUEST_POSITION / REQUEST_POSITION2 flag uses and advances the description offset. → result: bytes.',
+  SETUPMAPPING: 'mmap. description, offset, size (page multiples), flags: PROT_* in mode, MAP_SHARED/MAP_PRIVATE in flags. The blocks are allocated, contiguous runs as few as possible. → DirectExtent records in the payload; a range past the end of file is not covered.',
+  SYNCFS: 'syncfs, sync.',
+  TMPFILE: 'open with O_TMPFILE. path: the directory, mode, umask, flags. → description, attr.',
+  NOOP: 'Nothing: measures the ring.',
+  EXIT: 'The process ends or replaces its image by one without the shim: drop all it holds. REQUEST_NO_REPLY.',
+  IMAGE: 'Prepare the image of an ELF object (payload: its path on the host); answered when the file is in the image directory. → payload: path of the image.',
+  PATH: 'description → payload: path from the root of the tree ("/a/b"), ENOENT when it has no name any more. For getcwd.',
+  READ_DIRECT: 'As READ, but → payload: DirectExtent records to copy from the data segment, result: bytes. The blocks stay readable until the client stores 0 to Slot.grant.',
+  WRITE_PREPARE: 'description, offset or REQUEST_POSITION, size → DirectExtent records to copy to; offset: where the write will begin. Invisible until WRITE_COMMIT where the blocks are new.',
+  WRITE_COMMIT: 'Ends the WRITE_PREPARE of the same slot; size: bytes really written (0 abandons). → result, offset as WRITE.',
+};
+
+/** Request.request_flags */
+export const requestFlags = {
+  /** Read and advance the offset of `description`. */
+  REQUEST_POSITION: 1,
+  /** The same of `description2`. */
+  REQUEST_POSITION2: 2,
+  /** The payload stands in the slab, not in the slot. */
+  REQUEST_SLAB: 4,
+  /** Nobody waits: the server sets the slot to IDLE when it is done. */
+  REQUEST_NO_REPLY: 8,
+} as const;
+
+/** Reply.reply_flags */
+export const replyFlags = {
+  /** The payload stands in the slab. */
+  REPLY_SLAB: 4,
+  /** The walk of path left the tree by ".." at the root; payload: the rest (no leading slash). */
+  REPLY_CROSSED_UP: 16,
+  /** The walk of path met an absolute symlink out of the tree; payload: the absolute path. */
+  REPLY_CROSSED_ABSOLUTE: 32,
+  /** One of the two above happened to path2 rather than to path. */
+  REPLY_CROSSED_SECOND: 64,
+} as const;
+
+/** Request.valid of SETATTR: the values of linux/fuse.h. */
+export const setattrValid = {
+  FATTR_MODE: 1,
+  FATTR_UID: 2,
+  FATTR_GID: 4,
+  FATTR_SIZE: 8,
+  FATTR_ATIME: 16,
+  FATTR_MTIME: 32,
+  FATTR_FH: 64,
+  FATTR_ATIME_NOW: 128,
+  FATTR_MTIME_NOW: 256,
+} as const;
+
+/** Inode.flags */
+export const inodeFlags = {
+  /** A description maps it: blocks stay with the inode until the last such one is released. */
+  INODE_MAPPED: 1,
+} as const;
+
+/** Description.state */
+export const descriptionStates = { FREE: 0, OPEN: 1 } as const;
+
+// ---------------------------------------------------------------------------------------------
+// Records
+// ---------------------------------------------------------------------------------------------
+
+const segmentHeader: Struct = {
+  name: 'SegmentHeader',
+  size: 1024,
+  doc: 'At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides.',
+  fields: [
+    { name: 'magic', type: 'u64', offset: 0, writer: 'server', doc: 'MAGIC.' },
+    { name: 'version', type: 'u32', offset: 8, writer: 'server', doc: 'VERSION.' },
+    { name: 'kind', type: 'u32', offset: 12, writer: 'server', doc: 'SEGMENT_*.' },
+    { name: 'schema_hash', type: 'u64', offset: 16, writer: 'server', doc: 'First 8 bytes of the SHA-256 of this schema.' },
+    { name: 'size', type: 'u64', offset: 24, writer: 'server', doc: 'Virtual size in bytes.' },
+    { name: 'session_id', type: 'u64', offset: 32, writer: 'server', doc: 'Random; the same in the segments of one session.' },
+    { name: 'created_ns', type: 'u64', offset: 40, writer: 'server', doc: 'CLOCK_REALTIME.' },
+    { name: 'server_pid', type: 'u32', offset: 48, writer: 'server', doc: 'Process that serves.' },
+    { name: 'uid', type: 'u32', offset: 52, writer: 'server', doc: 'Owner of the session.' },
+    { name: 'state', type: 'u32', offset: 56, writer: 'server', doc: 'BUILDING, READY, STOPPED. A futex word.' },
+    { name: 'device', type: 'u32', offset: 60, writer: 'server', doc: 'Minor number that stat gives as st_dev (major 0).' },
+    { name: 'prefix_length', type: 'u32', offset: 64, writer: 'server', doc: 'Bytes of prefix.' },
+    { name: 'name_length', type: 'u32', offset: 68, writer: 'server', doc: 'Bytes of name.' },
+    { name: 'prefix', type: 'bytes', offset: 128, count: 256, writer: 'server', doc: 'Absolute, normal, no trailing slash; NUL-terminated.' },
+    { name: 'name', type: 'bytes', offset: 384, count: 64, writer: 'server', doc: 'Session name; NUL-terminated.' },
+  ],
+};
+
+const ringHeader: Struct = {
+  name: 'RingHeader',
+  size: 4096,
+  doc: 'Second page of the ring segment: the hot words, each alone on two cache lines (D4).',
+  fields: [
+    { name: 'bell', type: 'u32', offset: 0, writer: 'both', doc: 'Eventcount: +1 for every wake-up of a parked server. Futex word.' },
+    { name: 'parked', type: 'u32', offset: 128, writer: 'server', doc: '1 while the server sleeps or is about to. Only the server clears it.' },
+    { name: 'summary', type: 'u32', offset: 256, writer: 'both', doc: 'Bit l: leaf word l may hold bits. Set after the leaf, cleared by exchange before the leaf is read.' },
+    { name: 'stop', type: 'u32', offset: 384, writer: 'server', doc: '1: the server ends; clients get EIO.' },
+    { name: 'server_cpu', type: 'u32', offset: 388, writer: 'server', doc: 'CPU that the serving thread was last seen on.' },
+    { name: 'server_tid', type: 'u32', offset: 392, writer: 'server', doc: 'Kernel thread id of the serving thread.' },
+    { name: 'spin_us', type: 'u32', offset: 396, writer: 'server', doc: 'How long the idle server spins.' },
+    { name: 'heartbeat', type: 'u32', offset: 400, writer: 'server', doc: '+1 per batch served.' },
+    { name: 'unknown_calls', type: 'u32', offset: 512, writer: 'client', doc: 'Calls under the prefix that the shim answered with ENOSYS.' },
+    { name: 'slots_full', type: 'u32', offset: 516, writer: 'client', doc: 'Times a thread found no free slot.' },
+    { name: 'slot_hint', type: 'u32', offset: 520, writer: 'client', doc: 'Where to look for a free slot first.' },
+    { name: 'process_hint', type: 'u32', offset: 524, writer: 'client', doc: 'Where to look for a free process record first.' },
+  ],
+};
+
+const processRecord: Struct = {
+  name: 'Process',
+  size: 512,
+  doc: 'One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone.',
+  fields: [
+    { name: 'state', type: 'u32', offset: 0, writer: 'both', doc: 'FREE, FORKING, LIVE, EXITED.' },
+    { name: 'pid', type: 'u32', offset: 4, writer: 'client', doc: 'Kernel pid in the namespace of the server; 0 while FORKING.' },
+    { name: 'parent', type: 'u32', offset: 8, writer: 'client', doc: 'Process index of the parent, 0 for none; decides FORKING records of a dead parent.' },
+    { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever the record is freed.' },
+    { name: 'cwd', type: 'u32', offset: 16, writer: 'client', doc: 'Description id of the current directory in the tree, 0 when it is on the host.' },
+    { name: 'umask', type: 'u32', offset: 20, writer: 'client', doc: 'File mode creation mask.' },
+    { name: 'uid', type: 'u32', offset: 24, writer: 'client', doc: 'fsuid.' },
+    { name: 'gid', type: 'u32', offset: 28, writer: 'client', doc: 'fsgid.' },
+    { name: 'group_count', type: 'u32', offset: 32, writer: 'client', doc: 'Valid entries of groups.' },
+    { name: 'fd_limit', type: 'u32', offset: 36, writer: 'client', doc: 'No virtual fd is ≥ this: how far the fd table has to be looked at.' },
+    { name: 'mapping_limit', type: 'u32', offset: 40, writer: 'client', doc: 'The same for mapping references.' },
+    { name: 'backed', type: 'u32', offset: 44, writer: 'client', doc: 'Bytes of the fd table that fallocate has backed; survives reuse of the record.' },
+    { name: 'ruid', type: 'u32', offset: 48, writer: 'client', doc: 'Real uid (access(2)).' },
+    { name: 'rgid', type: 'u32', offset: 52, writer: 'client', doc: 'Real gid.' },
+    { name: 'virtual_fds', type: 'u32', offset: 56, writer: 'client', doc: 'Virtual fds now open; 0 lets close and dup skip the table.' },
+    { name: 'groups', type: 'u32', offset: 64, count: 64, writer: 'client', doc: 'Supplementary groups.' },
+  ],
+};
+
+/** Same fields, same offsets, in Inode and in the reply, so that a copy is a copy. */
+const attributeFields: readonly Field[] = [
+  { name: 'mode', type: 'u32', offset: 8, writer: 'server', doc: 'S_IF* and permission bits.' },
+  { name: 'nlink', type: 'u32', offset: 12, writer: 'server', doc: 'Hard links.' },
+  { name: 'uid', type: 'u32', offset: 16, writer: 'server', doc: 'Owner.' },
+  { name: 'gid', type: 'u32', offset: 20, writer: 'server', doc: 'Group.' },
+  { name: 'rdev', type: 'u32', offset: 24, writer: 'server', doc: 'Device number of a device node.' },
+  { name: 'flags', type: 'u32', offset: 28, writer: 'server', doc: 'INODE_*.' },
+  { name: 'size', type: 'u64', offset: 32, writer: 'server', doc: 'Bytes; for directories 20 per entry like tmpfs.' },
+  { name: 'blocks', type: 'u64', offset: 40, writer: 'server', doc: 'Allocated 4 KiB blocks (st_blocks is eight times this).' },
+  { name: 'atime', type: 'i64', offset: 48, writer: 'server', doc: 'Seconds.' },
+  { name: 'mtime', type: 'i64', offset: 56, writer: 'server', doc: 'Seconds.' },
+  { name: 'ctime', type: 'i64', offset: 64, writer: 'server', doc: 'Seconds.' },
+  { name: 'btime', type: 'i64', offset: 72, writer: 'server', doc: 'Seconds.' },
+  { name: 'atimensec', type: 'u32', offset: 80, writer: 'server', doc: 'Nanoseconds.' },
+  { name: 'mtimensec', type: 'u32', offset: 84, writer: 'server', doc: 'Nanoseconds.' },
+  { name: 'ctimensec', type: 'u32', offset: 88, writer: 'server', doc: 'Nanoseconds.' },
+  { name: 'btimensec', type: 'u32', offset: 92, writer: 'server', doc: 'Nanoseconds.' },
+];
+
+const attributes: Struct = {
+  name: 'Attributes',
+  size: 96,
+  doc: 'What stat tells. The first 96 bytes of an Inode record; words 0 and 1 hold ino and generation in a reply.',
+  fields: [
+    { name: 'ino', type: 'u32', offset: 0, writer: 'server', doc: 'Inode number (a reply only; in the table this word is the seqlock).' },
+    { name: 'generation', type: 'u32', offset: 4, writer: 'server', doc: 'Incarnation of the inode number.' },
+    ...attributeFields,
+  ],
+};
+
+const inode: Struct = {
+  name: 'Inode',
+  size: 128,
+  doc: 'Inode table, indexed by inode number; number 0 is never used. Free records are chained through `link`.',
+  fields: [
+    { name: 'sequence', type: 'u32', offset: 0, writer: 'server', doc: 'Seqlock: odd while the record changes.' },
+    { name: 'generation', type: 'u32', offset: 4, writer: 'server', doc: '+1 whenever the number is freed.' },
+    ...attributeFields,
+    { name: 'references', type: 'u32', offset: 96, writer: 'server', doc: 'Open descriptions; an unlinked inode lives while this is not 0.' },
+    { name: 'maps', type: 'u32', offset: 100, writer: 'server', doc: 'Of these, the ones that map it.' },
+    { name: 'link', type: 'u32', offset: 104, writer: 'server', doc: 'Directory: parent inode. Symlink: first Text record. Free: next free inode.' },
+    { name: 'root', type: 'u32', offset: 108, writer: 'server', doc: 'Directory: root dentry of the ordered tree. File: root Extent of the ordered tree (beyond the inline one).' },
+    { name: 'extent_file_block', type: 'u32', offset: 112, writer: 'server', doc: 'File: inline extent, first file block. Directory: number of entries.' },
+    { name: 'extent_data_block', type: 'u32', offset: 116, writer: 'server', doc: 'File: inline extent, first data block. Directory: next cookie.' },
+    { name: 'extent_count', type: 'u32', offset: 120, writer: 'server', doc: 'File: inline extent, blocks; 0 for none. Directory: dentry that names it (for getcwd).' },
+    { name: 'xattr', type: 'u32', offset: 124, writer: 'server', doc: 'First extended attribute, 0 for none.' },
+  ],
+};
+
+const dentry: Struct = {
+  name: 'Dentry',
+  size: 128,
+  doc: 'Dentry table; index 0 means none. In a hash chain by (parent, hash) and in the ordered tree of its directory by cookie. Free records are chained through hash_next.',
+  fields: [
+    { name: 'sequence', type: 'u32', offset: 0, writer: 'server', doc: 'Seqlock: odd while the record changes.' },
+    { name: 'parent', type: 'u32', offset: 4, writer: 'server', doc: 'Inode of the directory, 0 when free.' },
+    { name: 'ino', type: 'u32', offset: 8, writer: 'server', doc: 'Inode that it names.' },
+    { name: 'hash', type: 'u32', offset: 12, writer: 'server', doc: 'hash_name(parent, name).' },
+    { name: 'hash_next', type: 'u32', offset: 16, writer: 'server', doc: 'Next dentry of the bucket.' },
+    { name: 'left', type: 'u32', offset: 20, writer: 'server', doc: 'Ordered tree.' },
+    { name: 'right', type: 'u32', offset: 24, writer: 'server', doc: 'Ordered tree.' },
+    { name: 'up', type: 'u32', offset: 28, writer: 'server', doc: 'Ordered tree: parent node.' },
+    { name: 'balance', type: 'u32', offset: 32, writer: 'server', doc: 'Ordered tree: colour or height.' },
+    { name: 'cookie', type: 'u32', offset: 36, writer: 'server', doc: 'Position in the directory (d_off): ascending in order of creation, never reused. 1 and 2 are "." and "..".' },
+    { name: 'name_length', type: 'u32', offset: 40, writer: 'server', doc: 'Bytes of the name.' },
+    { name: 'text', type: 'u32', offset: 44, writer: 'server', doc: 'Text record with the bytes of the name past the inline ones.' },
+    { name: 'name', type: 'bytes', offset: 48, count: 80, writer: 'server', doc: 'First bytes of the name, not terminated.' },
+  ],
+};
+
+const text: Struct = {
+  name: 'Text',
+  size: 256,
+  doc: 'Long names and symlink targets, in chains. Free records are chained through next.',
+  fields: [
+    { name: 'next', type: 'u32', offset: 0, writer: 'server', doc: 'Next record, 0 for the last.' },
+    { name: 'bytes', type: 'bytes', offset: 4, count: 252, writer: 'server', doc: 'Bytes; the length is known to the owner.' },
+  ],
+};
+
+const extent: Struct = {
+  name: 'Extent',
+  size: 32,
+  doc: 'A run of data blocks of one file, in the ordered tree of its inode by file_block. Free records are chained through left.',
+  fields: [
+    { name: 'file_block', type: 'u32', offset: 0, writer: 'server', doc: 'First block in the file.' },
+    { name: 'data_block', type: 'u32', offset: 4, writer: 'server', doc: 'First block in the data segment.' },
+    { name: 'count', type: 'u32', offset: 8, writer: 'server', doc: 'Blocks.' },
+    { name: 'left', type: 'u32', offset: 12, writer: 'server', doc: 'Ordered tree.' },
+    { name: 'right', type: 'u32', offset: 16, writer: 'server', doc: 'Ordered tree.' },
+    { name: 'up', type: 'u32', offset: 20, writer: 'server', doc: 'Ordered tree: parent node.' },
+    { name: 'balance', type: 'u32', offset: 24, writer: 'server', doc: 'Ordered tree: colour or height.' },
+  ],
+};
+
+const description: Struct = {
+  name: 'Description',
+  size: 32,
+  doc: 'Open file description: what the server vouches for. In the store segment, so clients cannot change it.',
+  fields: [
+    { name: 'state', type: 'u32', offset: 0, writer: 'server', doc: 'FREE, OPEN.' },
+    { name: 'ino', type: 'u32', offset: 4, writer: 'server', doc: 'Inode; holds a reference.' },
+    { name: 'open_flags', type: 'u32', offset: 8, writer: 'server', doc: 'O_* of the open: access mode, O_PATH, O_DIRECTORY.' },
+    { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever it is freed.' },
+    { name: 'creator', type: 'u32', offset: 16, writer: 'server', doc: 'Process index that opened it.' },
+    { name: 'maps', type: 'u32', offset: 20, writer: 'server', doc: '1 once a memory map was set up through it.' },
+    { name: 'next_free', type: 'u32', offset: 24, writer: 'server', doc: 'Chain of free descriptions.' },
+    { name: 'mode', type: 'u32', offset: 28, writer: 'server', doc: 'S_IFMT of the inode: lets a client tell a directory without asking.' },
+  ],
+};
+
+const descriptionState: Struct = {
+  name: 'DescriptionState',
+  size: 64,
+  doc: 'The half of a description that its holders share and change: in the ring segment.',
+  fields: [
+    { name: 'position', type: 'i64', offset: 0, writer: 'both', doc: 'File offset.' },
+    { name: 'references', type: 'u32', offset: 8, writer: 'both', doc: 'Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE.' },
+    { name: 'status_flags', type: 'u32', offset: 12, writer: 'both', doc: 'O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, as F_SETFL changes them.' },
+    { name: 'owner_signal', type: 'u32', offset: 16, writer: 'client', doc: 'F_SETOWN and friends; kept, never delivered.' },
+  ],
+};
+
+const slot: Struct = {
+  name: 'Slot',
+  size: 4096,
+  doc: 'One request under way. Owned by one client thread; its slab has the same index.',
+  fields: [
+    { name: 'state', type: 'u32', offset: 0, writer: 'both', doc: 'IDLE, REQUEST, SLEEPING, DONE. Futex word.' },
+    { name: 'owner', type: 'u32', offset: 4, writer: 'both', doc: 'Kernel tid of the owning thread, 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.' },
+    { name: 'process', type: 'u32', offset: 8, writer: 'client', doc: 'Process index of the owner.' },
+    { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever the server takes it back.' },
+    { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied.' },
+    { name: 'slab_backed', type: 'u32', offset: 20, writer: 'client', doc: 'Bytes of the slab that fallocate has backed; survives reuse.' },
+
+    { name: 'opcode', type: 'u32', offset: 64, writer: 'client', doc: 'Operation.' },
+    { name: 'request_flags', type: 'u32', offset: 68, writer: 'client', doc: 'REQUEST_*.' },
+    { name: 'uid', type: 'u32', offset: 72, writer: 'client', doc: 'fsuid to check with.' },
+    { name: 'gid', type: 'u32', offset: 76, writer: 'client', doc: 'fsgid to check with; supplementary groups stand in the process record.' },
+    { name: 'description', type: 'u32', offset: 80, writer: 'client', doc: 'The file, or where the walk of path begins; 0: root of the tree.' },
+    { name: 'description2', type: 'u32', offset: 84, writer: 'client', doc: 'The same for path2, or the second file.' },
+    { name: 'flags', type: 'u32', offset: 88, writer: 'client', doc: 'O_*, AT_*, RENAME_*, MAP_*, by opcode.' },
+    { name: 'mode', type: 'u32', offset: 92, writer: 'client', doc: 'Mode, access mask, whence, PROT_*, by opcode.' },
+    { name: 'umask', type: 'u32', offset: 96, writer: 'client', doc: 'Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE.' },
+    { name: 'valid', type: 'u32', offset: 100, writer: 'client', doc: 'FATTR_* of SETATTR.' },
+    { name: 'offset', type: 'i64', offset: 104, writer: 'client', doc: 'File offset.' },
+    { name: 'offset2', type: 'i64', offset: 112, writer: 'client', doc: 'File offset in the second file.' },
+    { name: 'size', type: 'u64', offset: 120, writer: 'client', doc: 'Bytes wanted, or the new size of SETATTR.' },
+    { name: 'path_length', type: 'u32', offset: 128, writer: 'client', doc: 'Bytes of path at the start of the payload, without NUL.' },
+    { name: 'path2_length', type: 'u32', offset: 132, writer: 'client', doc: 'Bytes of path2, which follows path at once.' },
+    { name: 'payload_length', type: 'u32', offset: 136, writer: 'client', doc: 'Bytes of the payload, paths and all.' },
+    { name: 'symlinks', type: 'u32', offset: 140, writer: 'client', doc: 'Links that this call has followed already (crossings back into the tree).' },
+    { name: 'set_uid', type: 'u32', offset: 144, writer: 'client', doc: 'SETATTR: new owner.' },
+    { name: 'set_gid', type: 'u32', offset: 148, writer: 'client', doc: 'SETATTR: new group.' },
+    { name: 'rdev', type: 'u32', offset: 152, writer: 'client', doc: 'MKNOD.' },
+    { name: 'atimensec', type: 'u32', offset: 156, writer: 'client', doc: 'SETATTR.' },
+    { name: 'atime', type: 'i64', offset: 160, writer: 'client', doc: 'SETATTR.' },
+    { name: 'mtime', type: 'i64', offset: 168, writer: 'client', doc: 'SETATTR.' },
+    { name: 'mtimensec', type: 'u32', offset: 176, writer: 'client', doc: 'SETATTR.' },
+    { name: 'file_size_limit', type: 'u64', offset: 184, writer: 'client', doc: 'RLIMIT_FSIZE of the caller, all ones for none.' },
+
+    { name: 'status', type: 'i32', offset: 256, writer: 'server', doc: '0 or -errno.' },
+    { name: 'reply_flags', type: 'u32', offset: 260, writer: 'server', doc: 'REPLY_*.' },
+    { name: 'reply_length', type: 'u32', offset: 264, writer: 'server', doc: 'Bytes of the reply payload.' },
+    { name: 'reply_description', type: 'u32', offset: 268, writer: 'server', doc: 'New description.' },
+    { name: 'result', type: 'i64', offset: 272, writer: 'server', doc: 'Bytes moved, new offset, length, by opcode.' },
+    { name: 'reply_offset', type: 'i64', offset: 280, writer: 'server', doc: 'File position after a WRITE.' },
+    { name: 'reply_symlinks', type: 'u32', offset: 288, writer: 'server', doc: 'Links followed up to the crossing.' },
+    { name: 'attr', type: 'bytes', offset: 320, count: 96, writer: 'server', doc: 'Attributes.' },
+    { name: 'payload', type: 'bytes', offset: 512, count: 3584, writer: 'both', doc: 'Paths, small data, extents.' },
+  ],
+};
+
+const directExtent: Struct = {
+  name: 'DirectExtent',
+  size: 16,
+  doc: 'In the reply payload of READ_DIRECT, WRITE_PREPARE and SETUPMAPPING: one run, in file order.',
+  fields: [
+    { name: 'data_offset', type: 'u64', offset: 0, writer: 'server', doc: 'Byte offset in the data segment; 0: a hole, read as zeros.' },
+    { name: 'length', type: 'u64', offset: 8, writer: 'server', doc: 'Bytes.' },
+  ],
+};
+
+const statfsReply: Struct = {
+  name: 'StatfsReply',
+  size: 40,
+  doc: 'In the reply payload of STATFS.',
+  fields: [
+    { name: 'blocks', type: 'u64', offset: 0, writer: 'server', doc: 'Blocks in all, of PAGE_SIZE.' },
+    { name: 'blocks_free', type: 'u64', offset: 8, writer: 'server', doc: 'Free blocks.' },
+    { name: 'files', type: 'u64', offset: 16, writer: 'server', doc: 'Inodes in all.' },
+    { name: 'files_free', type: 'u64', offset: 24, writer: 'server', doc: 'Free inodes.' },
+    { name: 'fsid', type: 'u64', offset: 32, writer: 'server', doc: 'f_fsid.' },
+  ],
+};
+
+const superblock: Struct = {
+  name: 'Superblock',
+  size: 4096,
+  doc: 'Second page of the store segment: capacities, placements (bytes from the start of the segment), counters, heads of free chains.',
+  fields: [
+    { name: 'namespace_epoch', type: 'u32', offset: 0, writer: 'server', doc: 'Seqlock over the shape of the tree: odd while a rename moves a directory, +2 in all.' },
+    { name: 'hash_level', type: 'u32', offset: 4, writer: 'server', doc: 'Linear hashing: buckets in use are 2^level + split.' },
+    { name: 'hash_split', type: 'u32', offset: 8, writer: 'server', doc: 'Linear hashing: next bucket to split.' },
+    { name: 'intent', type: 'u32', offset: 12, writer: 'server', doc: 'Opcode under way, 0 for none (D7).' },
+
+    { name: 'inode_capacity', type: 'u32', offset: 128, writer: 'server', doc: 'Records of the inode table.' },
+    { name: 'dentry_capacity', type: 'u32', offset: 132, writer: 'server', doc: 'Records of the dentry table.' },
+    { name: 'bucket_capacity', type: 'u32', offset: 136, writer: 'server', doc: 'Words of the bucket table, a power of two.' },
+    { name: 'text_capacity', type: 'u32', offset: 140, writer: 'server', doc: 'Records of the text table.' },
+    { name: 'extent_capacity', type: 'u32', offset: 144, writer: 'server', doc: 'Records of the extent table.' },
+    { name: 'block_capacity', type: 'u32', offset: 148, writer: 'server', doc: 'Blocks of the data segment, header block included.' },
+    { name: 'block_limit', type: 'u32', offset: 152, writer: 'server', doc: 'Most blocks in use: the --memory limit.' },
+    { name: 'inode_limit', type: 'u32', offset: 156, writer: 'server', doc: 'Most inodes in use: the --inodes limit.' },
+
+    { name: 'inodes_offset', type: 'u64', offset: 192, writer: 'server', doc: 'Inode table.' },
+    { name: 'dentries_offset', type: 'u64', offset: 200, writer: 'server', doc: 'Dentry table.' },
+    { name: 'buckets_offset', type: 'u64', offset: 208, writer: 'server', doc: 'Hash buckets: words holding dentry indices.' },
+    { name: 'texts_offset', type: 'u64', offset: 216, writer: 'server', doc: 'Text table.' },
+    { name: 'extents_offset', type: 'u64', offset: 224, writer: 'server', doc: 'Extent table.' },
+    { name: 'descriptions_offset', type: 'u64', offset: 232, writer: 'server', doc: 'Description table.' },
+    { name: 'bitmap_offset', type: 'u64', offset: 240, writer: 'server', doc: 'Block bitmap: bit set = in use.' },
+
+    { name: 'inodes_used', type: 'u32', offset: 256, writer: 'server', doc: 'Inodes in use.' },
+    { name: 'inodes_free_head', type: 'u32', offset: 260, writer: 'server', doc: 'Chain of freed inodes.' },
+    { name: 'inodes_fresh', type: 'u32', offset: 264, writer: 'server', doc: 'First inode number never used so far.' },
+    { name: 'dentries_used', type: 'u32', offset: 268, writer: 'server', doc: 'Dentries in use.' },
+    { name: 'dentries_free_head', type: 'u32', offset: 272, writer: 'server', doc: 'Chain of freed dentries.' },
+    { name: 'dentries_fresh', type: 'u32', offset: 276, writer: 'server', doc: 'First dentry never used so far.' },
+    { name: 'texts_free_head', type: 'u32', offset: 280, writer: 'server', doc: 'Chain of freed text records.' },
+    { name: 'texts_fresh', type: 'u32', offset: 284, writer: 'server', doc: 'First text record never used so far.' },
+    { name: 'extents_free_head', type: 'u32', offset: 288, writer: 'server', doc: 'Chain of freed extents.' },
+    { name: 'extents_fresh', type: 'u32', offset: 292, writer: 'server', doc: 'First extent never used so far.' },
+    { name: 'blocks_used', type: 'u32', offset: 296, writer: 'server', doc: 'Data blocks in use, header excluded.' },
+    { name: 'block_hint', type: 'u32', offset: 300, writer: 'server', doc: 'Where the search for free blocks begins.' },
+    { name: 'blocks_backed', type: 'u32', offset: 304, writer: 'server', doc: 'Blocks below this are backed by fallocate (and by ftruncate).' },
+    { name: 'descriptions_used', type: 'u32', offset: 308, writer: 'server', doc: 'Descriptions in use.' },
+    { name: 'descriptions_free_head', type: 'u32', offset: 312, writer: 'server', doc: 'Chain of freed descriptions.' },
+    { name: 'descriptions_fresh', type: 'u32', offset: 316, writer: 'server', doc: 'First description never used so far.' },
+    { name: 'text_used', type: 'u32', offset: 320, writer: 'server', doc: 'Text records in use.' },
+    { name: 'extents_used', type: 'u32', offset: 324, writer: 'server', doc: 'Extents in use.' },
+    { name: 'store_backed', type: 'u64', offset: 328, writer: 'server', doc: 'Reserved for the growth of the tables.' },
+  ],
+};
+
+export const structs: readonly Struct[] = [
+  segmentHeader,
+  ringHeader,
+  processRecord,
+  slot,
+  descriptionState,
+  attributes,
+  directExtent,
+  statfsReply,
+  superblock,
+  inode,
+  dentry,
+  text,
+  extent,
+  description,
+];
+
+// ---------------------------------------------------------------------------------------------
+// Placement of the store tables, which depends on the capacities
+// ---------------------------------------------------------------------------------------------
+
+export interface StoreCapacities {
+  /** Records, counted with the unused record 0. */
+  readonly inodes: number;
+  readonly dentries: number;
+  /** A power of two. */
+  readonly buckets: number;
+  readonly texts: number;
+  readonly extents: number;
+  readonly descriptions: number;
+  /** Data blocks, header block included. */
+  readonly blocks: number;
+}
+
+export interface StorePlacement {
+  readonly inodes: number;
+  readonly dentries: number;
+  readonly buckets: number;
+  readonly texts: number;
+  readonly extents: number;
+  readonly descriptions: number;
+  readonly bitmap: number;
+  /** Bytes of the whole segment. */
+  readonly size: number;
+}
+
+const PAGE = 4 * KIB;
+const pageAlign = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
+
+/** Byte offsets of the tables in the store segment. Each begins on a page. */
+export function storeLayout(capacities: StoreCapacities): StorePlacement {
+  let next = 2 * PAGE;
+  const place = (bytes: number): number => {
+    const at = next;
+    next += pageAlign(bytes);
+    return at;
+  };
+  return {
+    inodes: place(capacities.inodes * inode.size),
+    dentries: place(capacities.dentries * dentry.size),
+    buckets: place(capacities.buckets * 4),
+    texts: place(capacities.texts * text.size),
+    extents: place(capacities.extents * extent.size),
+    descriptions: place(capacities.descriptions * description.size),
+    bitmap: place(Math.ceil(capacities.blocks / 32) * 4),
+    size: next,
+  };
+}
+
+/** Named value groups and the prefix that their names get in C++ and TypeScript. */
+export const groups = {
+  SEGMENT: segmentKinds,
+  SEGMENT_STATE: segmentStates,
+  SLOT_STATE: slotStates,
+  PROCESS_STATE: processStates,
+  DESCRIPTION_STATE: descriptionStates,
+  OP: opcodes,
+  '': { ...requestFlags, ...replyFlags, ...setattrValid, ...inodeFlags },
+} as const;
