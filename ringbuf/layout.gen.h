@@ -7,7 +7,10 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x7e704ff577508f2dULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x2afd6df5703a86e4ULL;
+inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
+inline constexpr std::uint32_t BT_IMAGE_VERSION = 1;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96ULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;
@@ -651,5 +654,37 @@ static_assert(offsetof(Description, creator) == 16);
 static_assert(offsetof(Description, maps) == 20);
 static_assert(offsetof(Description, next_free) == 24);
 static_assert(offsetof(Description, mode) == 28);
+
+/** The last bytes of a prepared image file, behind the text pages. Written by src/image, checked by the start-up of the shim before it maps them. */
+struct ImageTrailer {
+  std::uint64_t magic;  ///< (server) IMAGE_MAGIC.
+  std::uint32_t version;  ///< (server) IMAGE_VERSION.
+  std::uint32_t build_id_length;  ///< (server) Bytes of build_id.
+  std::uint64_t calls_hash;  ///< (server) IMAGE_CALLS_HASH: which system calls are hooked.
+  std::uint64_t text_vaddr;  ///< (server) Where the pages belong, from the base of the object. A page boundary.
+  std::uint64_t text_length;  ///< (server) Bytes to map from the start of the file: whole pages.
+  std::uint64_t slot_vaddr;  ///< (server) The word that the stubs jump through, from the base of the object.
+  std::uint32_t sites;  ///< (server) syscall instructions in the text.
+  std::uint32_t sites_skipped;  ///< (server) Of these, left alone: the number is known and no file call.
+  std::uint32_t sites_before;  ///< (server) Rewritten in form M.
+  std::uint32_t sites_after;  ///< (server) Rewritten in form T.
+  unsigned char build_id[32];  ///< (server) NT_GNU_BUILD_ID of the object.
+  unsigned char sha256[32];  ///< (server) SHA-256 of the whole file with these 32 bytes zero.
+  unsigned char pad0_[128];
+};
+static_assert(sizeof(ImageTrailer) == 256);
+static_assert(offsetof(ImageTrailer, magic) == 0);
+static_assert(offsetof(ImageTrailer, version) == 8);
+static_assert(offsetof(ImageTrailer, build_id_length) == 12);
+static_assert(offsetof(ImageTrailer, calls_hash) == 16);
+static_assert(offsetof(ImageTrailer, text_vaddr) == 24);
+static_assert(offsetof(ImageTrailer, text_length) == 32);
+static_assert(offsetof(ImageTrailer, slot_vaddr) == 40);
+static_assert(offsetof(ImageTrailer, sites) == 48);
+static_assert(offsetof(ImageTrailer, sites_skipped) == 52);
+static_assert(offsetof(ImageTrailer, sites_before) == 56);
+static_assert(offsetof(ImageTrailer, sites_after) == 60);
+static_assert(offsetof(ImageTrailer, build_id) == 64);
+static_assert(offsetof(ImageTrailer, sha256) == 96);
 
 }  // namespace btfuse::layout

@@ -4,7 +4,10 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x7e704ff577508f2dn;
+export const SCHEMA_HASH = 0x2afd6df5703a86e4n;
+export const IMAGE_MAGIC = 0x31474d49465442n;
+export const IMAGE_VERSION = 1;
+export const IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96n;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */
@@ -619,6 +622,38 @@ export const DESCRIPTION_NEXT_FREE = 6;
 /** (server) S_IFMT of the inode: lets a client tell a directory without asking. */
 export const DESCRIPTION_MODE = 7;
 
+/** The last bytes of a prepared image file, behind the text pages. Written by src/image, checked by the start-up of the shim before it maps them. */
+export const IMAGE_TRAILER_RECORD_SIZE = 256;
+export const IMAGE_TRAILER_RECORD_WORDS = 64;
+/** (server) IMAGE_MAGIC. */
+export const IMAGE_TRAILER_MAGIC = 0;
+/** (server) IMAGE_VERSION. */
+export const IMAGE_TRAILER_VERSION = 2;
+/** (server) Bytes of build_id. */
+export const IMAGE_TRAILER_BUILD_ID_LENGTH = 3;
+/** (server) IMAGE_CALLS_HASH: which system calls are hooked. */
+export const IMAGE_TRAILER_CALLS_HASH = 4;
+/** (server) Where the pages belong, from the base of the object. A page boundary. */
+export const IMAGE_TRAILER_TEXT_VADDR = 6;
+/** (server) Bytes to map from the start of the file: whole pages. */
+export const IMAGE_TRAILER_TEXT_LENGTH = 8;
+/** (server) The word that the stubs jump through, from the base of the object. */
+export const IMAGE_TRAILER_SLOT_VADDR = 10;
+/** (server) syscall instructions in the text. */
+export const IMAGE_TRAILER_SITES = 12;
+/** (server) Of these, left alone: the number is known and no file call. */
+export const IMAGE_TRAILER_SITES_SKIPPED = 13;
+/** (server) Rewritten in form M. */
+export const IMAGE_TRAILER_SITES_BEFORE = 14;
+/** (server) Rewritten in form T. */
+export const IMAGE_TRAILER_SITES_AFTER = 15;
+/** (server) NT_GNU_BUILD_ID of the object. */
+export const IMAGE_TRAILER_BUILD_ID_BYTES = 64;
+export const IMAGE_TRAILER_BUILD_ID_CAPACITY = 32;
+/** (server) SHA-256 of the whole file with these 32 bytes zero. */
+export const IMAGE_TRAILER_SHA256_BYTES = 96;
+export const IMAGE_TRAILER_SHA256_CAPACITY = 32;
+
 /** Byte offsets as the C++ side must see them. */
 export const byteOffsets: Readonly<Record<string, number>> = {
   SegmentHeader: 1024,
@@ -841,4 +876,18 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Description.maps': 20,
   'Description.next_free': 24,
   'Description.mode': 28,
+  ImageTrailer: 256,
+  'ImageTrailer.magic': 0,
+  'ImageTrailer.version': 8,
+  'ImageTrailer.build_id_length': 12,
+  'ImageTrailer.calls_hash': 16,
+  'ImageTrailer.text_vaddr': 24,
+  'ImageTrailer.text_length': 32,
+  'ImageTrailer.slot_vaddr': 40,
+  'ImageTrailer.sites': 48,
+  'ImageTrailer.sites_skipped': 52,
+  'ImageTrailer.sites_before': 56,
+  'ImageTrailer.sites_after': 60,
+  'ImageTrailer.build_id': 64,
+  'ImageTrailer.sha256': 96,
 };

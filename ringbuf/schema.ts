@@ -37,6 +37,12 @@ export interface Constant {
   readonly doc: string;
 }
 
+/** Raised whenever src/image writes other bytes for the same object. Part of the image's file name. */
+export const IMAGE_VERSION = 1;
+
+/** "BTFIMG1\0" read as a little-endian u64. */
+export const IMAGE_MAGIC = 0x0031474d49465442n;
+
 /** Raised whenever any meaning changes, even where no offset does. */
 export const VERSION = 1;
 
@@ -548,6 +554,27 @@ const superblock: Struct = {
   ],
 };
 
+const imageTrailer: Struct = {
+  name: 'ImageTrailer',
+  size: 256,
+  doc: 'The last bytes of a prepared image file, behind the text pages. Written by src/image, checked by the start-up of the shim before it maps them.',
+  fields: [
+    { name: 'magic', type: 'u64', offset: 0, writer: 'server', doc: 'IMAGE_MAGIC.' },
+    { name: 'version', type: 'u32', offset: 8, writer: 'server', doc: 'IMAGE_VERSION.' },
+    { name: 'build_id_length', type: 'u32', offset: 12, writer: 'server', doc: 'Bytes of build_id.' },
+    { name: 'calls_hash', type: 'u64', offset: 16, writer: 'server', doc: 'IMAGE_CALLS_HASH: which system calls are hooked.' },
+    { name: 'text_vaddr', type: 'u64', offset: 24, writer: 'server', doc: 'Where the pages belong, from the base of the object. A page boundary.' },
+    { name: 'text_length', type: 'u64', offset: 32, writer: 'server', doc: 'Bytes to map from the start of the file: whole pages.' },
+    { name: 'slot_vaddr', type: 'u64', offset: 40, writer: 'server', doc: 'The word that the stubs jump through, from the base of the object.' },
+    { name: 'sites', type: 'u32', offset: 48, writer: 'server', doc: 'syscall instructions in the text.' },
+    { name: 'sites_skipped', type: 'u32', offset: 52, writer: 'server', doc: 'Of these, left alone: the number is known and no file call.' },
+    { name: 'sites_before', type: 'u32', offset: 56, writer: 'server', doc: 'Rewritten in form M.' },
+    { name: 'sites_after', type: 'u32', offset: 60, writer: 'server', doc: 'Rewritten in form T.' },
+    { name: 'build_id', type: 'bytes', offset: 64, count: 32, writer: 'server', doc: 'NT_GNU_BUILD_ID of the object.' },
+    { name: 'sha256', type: 'bytes', offset: 96, count: 32, writer: 'server', doc: 'SHA-256 of the whole file with these 32 bytes zero.' },
+  ],
+};
+
 export const structs: readonly Struct[] = [
   segmentHeader,
   ringHeader,
@@ -563,6 +590,7 @@ export const structs: readonly Struct[] = [
   text,
   extent,
   description,
+  imageTrailer,
 ];
 
 // ---------------------------------------------------------------------------------------------

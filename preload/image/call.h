@@ -16,14 +16,21 @@ struct Call {
 enum class Verdict : long {
   PASS = 0,    ///< not ours: entry.S runs the original syscall instruction, registers untouched
   DONE = 1,    ///< handled: rax = call.result
-  AROUND = 2,  ///< entry.S runs the syscall itself with the program's registers (clone family), keeps
-               ///< the return address in thread.vfork[], then calls after_clone() in parent and child
+  AROUND = 2,  ///< entry.S runs the syscall itself with the program's registers, then calls
+               ///< btfuse_after_clone() in parent and child. For clones that share or copy the TLS block:
+               ///< fork, vfork, posix_spawn. Thread creation (CLONE_SETTLS) must be PASS. Before it
+               ///< answers AROUND the handler keeps call->return_address where after_clone finds it
+               ///< (thread.vfork[]): nothing on the stack survives a child with a stack of its own
 };
 
 /** preload/calls/dispatch.cpp: one exhaustive switch over the file calls. */
 extern "C" Verdict btfuse_dispatch(Call* call);
-/** preload/calls/process.cpp: after a clone that entry.S ran. result: as the kernel gave it. */
-extern "C" void btfuse_after_clone(long result);
+/**
+ * preload/calls/process.cpp: after a clone that entry.S ran, on the stack of whoever runs (the child's
+ * may be new). result: as the kernel gave it. Returns where to go on: the return_address that the
+ * handler kept. The program gets `result` in rax.
+ */
+extern "C" uint64_t btfuse_after_clone(long result);
 
 /** What entry.S does with a number before any C++ runs; table in preload/calls/classes.cpp. */
 enum CallClass : unsigned char {
