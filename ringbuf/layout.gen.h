@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x2afd6df5703a86e4ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x22fb3356341d68deULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 1;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96ULL;
@@ -152,6 +152,7 @@ inline constexpr std::uint32_t BT_FATTR_FH = 64;
 inline constexpr std::uint32_t BT_FATTR_ATIME_NOW = 128;
 inline constexpr std::uint32_t BT_FATTR_MTIME_NOW = 256;
 inline constexpr std::uint32_t BT_INODE_MAPPED = 1;
+inline constexpr std::uint32_t BT_INODE_LINKABLE = 2;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 struct SegmentHeader {

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x2afd6df5703a86e4n;
+export const SCHEMA_HASH = 0x22fb3356341d68den;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 1;
 export const IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96n;
@@ -147,6 +147,7 @@ export const FATTR_FH = 64;
 export const FATTR_ATIME_NOW = 128;
 export const FATTR_MTIME_NOW = 256;
 export const INODE_MAPPED = 1;
+export const INODE_LINKABLE = 2;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 export const SEGMENT_HEADER_RECORD_SIZE = 1024;

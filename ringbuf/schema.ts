@@ -232,6 +232,8 @@ export const setattrValid = {
 export const inodeFlags = {
   /** A description maps it: blocks stay with the inode until the last such one is released. */
   INODE_MAPPED: 1,
+  /** Made by O_TMPFILE without O_EXCL: link may give it its first name. */
+  INODE_LINKABLE: 2,
 } as const;
 
 /** Description.state */
