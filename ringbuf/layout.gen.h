@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x22fb3356341d68deULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x2ea2e058022c60adULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 1;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96ULL;
@@ -272,7 +272,8 @@ struct Slot {
   std::uint32_t generation;  ///< (server) +1 whenever the server takes it back.
   std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied.
   std::uint32_t slab_backed;  ///< (client) Bytes of the slab that fallocate has backed; survives reuse.
-  unsigned char pad0_[40];
+  std::uint32_t cpu;  ///< (client) CPU that the client posted from: lets the server see that both share one.
+  unsigned char pad0_[36];
   std::uint32_t opcode;  ///< (client) Operation.
   std::uint32_t request_flags;  ///< (client) REQUEST_*.
   std::uint32_t uid;  ///< (client) fsuid to check with.
@@ -319,6 +320,7 @@ static_assert(offsetof(Slot, process) == 8);
 static_assert(offsetof(Slot, generation) == 12);
 static_assert(offsetof(Slot, grant) == 16);
 static_assert(offsetof(Slot, slab_backed) == 20);
+static_assert(offsetof(Slot, cpu) == 24);
 static_assert(offsetof(Slot, opcode) == 64);
 static_assert(offsetof(Slot, request_flags) == 68);
 static_assert(offsetof(Slot, uid) == 72);

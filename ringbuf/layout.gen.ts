@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x22fb3356341d68den;
+export const SCHEMA_HASH = 0x2ea2e058022c60adn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 1;
 export const IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96n;
@@ -264,6 +264,8 @@ export const SLOT_GENERATION = 3;
 export const SLOT_GRANT = 4;
 /** (client) Bytes of the slab that fallocate has backed; survives reuse. */
 export const SLOT_SLAB_BACKED = 5;
+/** (client) CPU that the client posted from: lets the server see that both share one. */
+export const SLOT_CPU = 6;
 /** (client) Operation. */
 export const SLOT_OPCODE = 16;
 /** (client) REQUEST_*. */
@@ -710,6 +712,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Slot.generation': 12,
   'Slot.grant': 16,
   'Slot.slab_backed': 20,
+  'Slot.cpu': 24,
   'Slot.opcode': 64,
   'Slot.request_flags': 68,
   'Slot.uid': 72,

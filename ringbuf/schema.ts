@@ -445,6 +445,7 @@ const slot: Struct = {
     { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever the server takes it back.' },
     { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied.' },
     { name: 'slab_backed', type: 'u32', offset: 20, writer: 'client', doc: 'Bytes of the slab that fallocate has backed; survives reuse.' },
+    { name: 'cpu', type: 'u32', offset: 24, writer: 'client', doc: 'CPU that the client posted from: lets the server see that both share one.' },
 
     { name: 'opcode', type: 'u32', offset: 64, writer: 'client', doc: 'Operation.' },
     { name: 'request_flags', type: 'u32', offset: 68, writer: 'client', doc: 'REQUEST_*.' },

@@ -21,6 +21,7 @@ struct Thread {
                      ///< client.process only in a vfork child; 0: take client.process
   uint32_t depth;    ///< requests under way on this thread
   uint32_t slots[kNesting];  ///< slot index + 1 for each depth; 0: none claimed
+  uint32_t generations[kNesting];  ///< Slot.generation when it was claimed
   uint64_t frames[kNesting];  ///< stack pointer of the program at each depth: a call from a frame
                               ///< above it means that a longjmp left the request behind
   uint32_t vforks;   ///< vfork children now running on this thread's memory
@@ -95,6 +96,10 @@ int attach(const char* session, const Inherited* inherited);
 uint32_t claim_process(uint32_t parent);
 /** Fills ids, groups and umask of the record from the kernel. */
 void load_credentials(uint32_t process);
+/** Backs the first `bytes` of the record's fd table (doubling). False: -ENOSPC, the words must not be touched. */
+bool back_fd_table(uint32_t process, uint64_t bytes);
+/** -1 reference of a description; the last one posts RELEASE. Uses begin/end. descriptors.h: drop() is this. */
+void release_reference(Thread& self, uint32_t description, uint64_t user_stack);
 
 // ---- ring.cpp -----------------------------------------------------------------------------------
 
@@ -119,5 +124,23 @@ inline unsigned char* reply_payload(Slot* slot) {
 }
 /** Gives the slots of this thread back. Called when a thread exits. */
 void release_slots(Thread& self);
+/**
+ * In a fork child (a copy of the parent's memory): forgets tid, depth, slots and vfork frames, which
+ * are the parent's. Not in a vfork child, which runs on the parent's thread and may use its slots.
+ */
+void forget_slots(Thread& self);
+/** True when nobody will answer any more: stopped, or the server's thread is gone. */
+bool server_gone();
+/** Kernel tid of this thread, looked up once. */
+inline uint32_t tid_of(Thread& self) {
+  if (self.tid == 0) self.tid = (uint32_t)kernel(SYS_gettid);
+  return self.tid;
+}
+/** CPU that this thread runs on, without a system call: what the vDSO's getcpu does. */
+inline uint32_t current_cpu() {
+  uint32_t packed;
+  asm volatile("lsl %1, %0" : "=r"(packed) : "r"(0x7b) : "cc");
+  return packed & 0xfff;
+}
 
 }  // namespace btfuse
