@@ -1,0 +1,128 @@
+/**
+ * Who may do what: the rules of fs/namei.c (generic_permission, may_delete), fs/inode.c
+ * (inode_init_owner) and fs/attr.c (setattr_prepare, should_remove_suid), without ACLs.
+ */
+import {
+  INODE_FLAGS,
+  INODE_GID,
+  INODE_LINKABLE,
+  INODE_MODE,
+  INODE_NLINK,
+  INODE_UID,
+} from '../../ringbuf/layout.gen.ts';
+import { type Caller, inGroup } from './caller.ts';
+import { EACCES, EPERM } from './errno.ts';
+import { inodeWord } from './inodes.ts';
+import {
+  MAY_EXEC,
+  MAY_READ,
+  MAY_WRITE,
+  S_IFDIR,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+  S_ISUID,
+  S_ISVTX,
+  S_IXGRP,
+  S_IXUGO,
+} from './posix.ts';
+import type { Store } from './store.ts';
+
+/** 0 when the caller has all of `mask` (MAY_*) on the inode, else -EACCES. */
+export function may(store: Store, caller: Caller, ino: number, mask: number): number {
+  const word = inodeWord(store, ino);
+  const mode = store.i32[word + INODE_MODE];
+  if (caller.uid === 0) {
+    // CAP_DAC_OVERRIDE: everything but running a file that nobody may run.
+    if ((mask & MAY_EXEC) === 0 || (mode & S_IFMT) === S_IFDIR) return 0;
+    return (mode & S_IXUGO) !== 0 ? 0 : -EACCES;
+  }
+  let bits = mode;
+  if (store.i32[word + INODE_UID] >>> 0 === caller.uid) bits = mode >> 6;
+  // Where group and others have the same rights it does not matter who is in the group.
+  else if (((mode >> 3) ^ mode) & mask && inGroup(caller, store.i32[word + INODE_GID] >>> 0))
+    bits = mode >> 3;
+  return (bits & mask) === mask ? 0 : -EACCES;
+}
+
+/** inode_owner_or_capable. */
+export function isOwner(store: Store, caller: Caller, ino: number): boolean {
+  if (caller.uid === 0) return true;
+  return store.i32[inodeWord(store, ino) + INODE_UID] >>> 0 === caller.uid;
+}
+
+/** May entries of `directory` be added? A removed directory is the caller's to check (ENOENT). */
+export function mayCreate(store: Store, caller: Caller, directory: number): number {
+  return may(store, caller, directory, MAY_WRITE | MAY_EXEC);
+}
+
+/** May the entry for `victim` be taken out of `directory`? Sticky directories protect others' files. */
+export function mayRemove(
+  store: Store,
+  caller: Caller,
+  directory: number,
+  victim: number,
+): number {
+  const status = may(store, caller, directory, MAY_WRITE | MAY_EXEC);
+  if (status !== 0 || caller.uid === 0) return status;
+  const word = inodeWord(store, directory);
+  if ((store.i32[word + INODE_MODE] & S_ISVTX) === 0) return 0;
+  if (store.i32[word + INODE_UID] >>> 0 === caller.uid) return 0;
+  return isOwner(store, caller, victim) ? 0 : -EPERM;
+}
+
+/** Group of a new inode: that of a setgid directory, else the caller's. */
+export function newGroup(store: Store, caller: Caller, directory: number): number {
+  const word = inodeWord(store, directory);
+  if ((store.i32[word + INODE_MODE] & S_ISGID) === 0) return caller.gid;
+  return store.i32[word + INODE_GID] >>> 0;
+}
+
+/** Mode of a new inode: directories hand S_ISGID down, others lose it where the group is not theirs. */
+export function newMode(store: Store, caller: Caller, directory: number, mode: number): number {
+  const word = inodeWord(store, directory);
+  if ((store.i32[word + INODE_MODE] & S_ISGID) === 0) return mode;
+  if ((mode & S_IFMT) === S_IFDIR) return mode | S_ISGID;
+  if ((mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP)) return mode;
+  return ownsGroup(caller, store.i32[word + INODE_GID] >>> 0) ? mode : mode & ~S_ISGID;
+}
+
+/** in_group_or_capable. */
+export function ownsGroup(caller: Caller, gid: number): boolean {
+  return caller.uid === 0 || inGroup(caller, gid);
+}
+
+/** Mode after chown: setuid and setgid go, for root too (setgid without group execute only marks a lock). */
+export function modeAfterChown(caller: Caller, mode: number, gid: number): number {
+  if ((mode & S_IFMT) === S_IFDIR) return mode;
+  let rest = mode & ~S_ISUID;
+  if ((mode & S_ISGID) !== 0 && ((mode & S_IXGRP) !== 0 || !ownsGroup(caller, gid)))
+    rest &= ~S_ISGID;
+  return rest;
+}
+
+/** Mode after a write or a truncation by this caller: file_remove_privs. Root keeps all (CAP_FSETID). */
+export function modeAfterWrite(caller: Caller, mode: number, gid: number): number {
+  if (caller.uid === 0 || (mode & S_IFMT) !== S_IFREG) return mode;
+  return modeAfterChown(caller, mode, gid);
+}
+
+/** may_linkat with fs.protected_hardlinks = 1, as every distribution sets it. */
+export function mayLink(store: Store, caller: Caller, ino: number): number {
+  if (isOwner(store, caller, ino)) return 0;
+  const mode = store.i32[inodeWord(store, ino) + INODE_MODE];
+  const risky =
+    (mode & S_IFMT) !== S_IFREG ||
+    (mode & S_ISUID) !== 0 ||
+    (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ||
+    may(store, caller, ino, MAY_READ | MAY_WRITE) !== 0;
+  return risky ? -EPERM : 0;
+}
+
+/** An inode without a name takes none again, unless O_TMPFILE made it so. */
+export function isUnnamed(store: Store, ino: number): boolean {
+  const word = inodeWord(store, ino);
+  return (
+    store.i32[word + INODE_NLINK] === 0 && (store.i32[word + INODE_FLAGS] & INODE_LINKABLE) === 0
+  );
+}
