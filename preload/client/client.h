@@ -106,7 +106,7 @@ void release_reference(Thread& self, uint32_t description, uint64_t user_stack);
 /**
  * A slot, IDLE, with opcode 0, flags 0, credentials, umask and symlinks filled in; every other field
  * is as the last request left it, so set what the opcode reads. nullptr: none to be had (-EIO).
- * `user_stack` is the program's stack pointer. Each begin() is paired with one end().
+ * `user_stack` is the program's stack pointer. Each begin() that gave a slot is paired with one end().
  */
 Slot* begin(Thread& self, uint64_t user_stack);
 void end(Thread& self);
@@ -122,7 +122,7 @@ unsigned char* slab_of(Slot* slot, uint64_t size);
 inline unsigned char* reply_payload(Slot* slot) {
   return (slot->reply_flags & BT_REPLY_SLAB) ? slab_at(index_of(slot)) : slot->payload;
 }
-/** Gives the slots of this thread back. Called when a thread exits. */
+/** Gives the slots of this thread back. Called when a thread exits, and before an execve. */
 void release_slots(Thread& self);
 /**
  * In a fork child (a copy of the parent's memory): forgets tid, depth, slots and vfork frames, which
