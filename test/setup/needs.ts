@@ -1,0 +1,32 @@
+/**
+ * For tests that run real programs: `describe('git', needs('git'), () => { … })`.
+ *
+ * debian.ts has installed what it could before the first test; what is missing now skips the test
+ * and says so.
+ */
+import { accessSync, constants, statSync } from 'node:fs';
+
+const told = new Set<string>();
+
+export function needs(...programs: readonly string[]): { skip: boolean } {
+  const missing = programs.filter((program) => !isInstalled(program));
+  for (const program of missing) {
+    if (told.has(program)) continue;
+    told.add(program);
+    console.log(`skipped: needs ${program}`);
+  }
+  return { skip: missing.length > 0 };
+}
+
+/** Is it an executable file on PATH? */
+export function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(':').some((directory) => {
+    const path = `${directory || '.'}/${program}`;
+    try {
+      accessSync(path, constants.X_OK);
+      return statSync(path).isFile();
+    } catch {
+      return false;
+    }
+  });
+}
