@@ -1,0 +1,221 @@
+/**
+ * Prepared images (D1): for each libc build one file with its text rewritten, which the shim maps over
+ * the original at the start of every program.
+ *
+ * The directory is trusted like the shim itself, because programs run what lies in it: only root or the
+ * user who runs the session may be able to write it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { IMAGE_CALLS_HASH, IMAGE_VERSION } from '../../ringbuf/layout.gen.ts';
+import { type Elf, ElfError, parseElf } from './elf.ts';
+import { patchText } from './patch.ts';
+import { planSites, type Site } from './sites.ts';
+import { sweep } from './sweep.ts';
+import { readImage, sealImage, type Trailer } from './trailer.ts';
+
+/** An image cannot be made or must not be used; the message is a whole sentence for the user. */
+export class ImageError extends Error {
+  readonly code = 'BTFUSE_ERR_IMAGE';
+}
+
+const euid = (): number => process.geteuid?.() ?? 0;
+
+export function defaultImagesDir(): string {
+  if (euid() === 0) return '/var/cache/btfuse/images';
+  const cache = process.env.XDG_CACHE_HOME;
+  return join(
+    cache !== undefined && isAbsolute(cache) ? cache : join(homedir(), '.cache'),
+    'btfuse/images',
+  );
+}
+
+/** Directories above the last that are missing are made with 0755, whatever the umask. */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  makeDirectory(dirname(path));
+  try {
+    mkdirSync(path, 0o755);
+    chmodSync(path, 0o755);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/** Makes the directory if need be and refuses one that somebody else could write. */
+export function checkImagesDir(path: string): void {
+  if (!isAbsolute(path))
+    throw new ImageError(`The image directory ${path} is not an absolute path.`);
+  try {
+    makeDirectory(dirname(path));
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) makeDirectory(path);
+  } catch (error) {
+    throw new ImageError(
+      `The image directory ${path} cannot be made: ${(error as Error).message}.`,
+    );
+  }
+  const found = lstatSync(path);
+  if (!found.isDirectory()) throw new ImageError(`The image directory ${path} is not a directory.`);
+  if (found.uid !== 0 && found.uid !== euid()) {
+    throw new ImageError(
+      `The image directory ${path} belongs to user ${found.uid}, who is neither root nor you.`,
+    );
+  }
+  if ((found.mode & 0o022) !== 0) {
+    throw new ImageError(`The image directory ${path} can be written by others than its owner.`);
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** Everything that decides the bytes of an image stands in its name. preload/image/start.cpp forms the same. */
+export function imageName(buildId: Uint8Array): string {
+  const calls = IMAGE_CALLS_HASH.toString(16).padStart(16, '0');
+  return `${hex(buildId)}-${IMAGE_VERSION}-${calls}.img`;
+}
+
+export interface Analysis {
+  readonly trailer: Trailer;
+  readonly sites: readonly Site[];
+  readonly text: Uint8Array;
+  readonly instructions: number;
+  readonly stubBytes: number;
+  readonly stubRoom: number;
+}
+
+/** Sweeps and rewrites one object. Throws ElfError; one hookable call left unhooked is an error too. */
+export function analyse(elf: Elf): Analysis {
+  if (elf.buildId === undefined || elf.buildId.length < 8) throw new ElfError('it has no build-id');
+  const swept = sweep(elf);
+  if (swept.syscalls.length === 0) throw new ElfError('it makes no system calls of its own');
+  const sites = planSites(elf, swept);
+  const missed = sites.find((site) => site.form === 'none');
+  if (missed !== undefined) {
+    throw new ElfError(
+      `the system call at 0x${missed.vaddr.toString(16)} cannot be hooked (${missed.reason})`,
+    );
+  }
+  const patched = patchText(elf, swept, sites);
+  const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
+  return {
+    sites,
+    text: patched.bytes,
+    instructions: swept.instructions,
+    stubBytes: patched.stubBytes,
+    stubRoom: patched.stubRoom,
+    trailer: {
+      buildId: elf.buildId,
+      textVaddr: patched.vaddr,
+      textLength: patched.bytes.length,
+      slotVaddr: patched.slotVaddr,
+      sites: sites.length,
+      skipped: count('skip'),
+      before: count('M'),
+      after: count('T'),
+    },
+  };
+}
+
+/** Reads an image that may be there; undefined when it is not, is not whole or is not to be trusted. */
+function readTrusted(path: string, buildId: Uint8Array): Trailer | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  try {
+    const found = fstatSync(fd);
+    const owned = found.uid === 0 || found.uid === euid();
+    if (!found.isFile() || !owned || (found.mode & 0o022) !== 0) return undefined;
+    return readImage(readFileSync(fd), buildId);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Under a temporary name first, so that nobody ever sees half a file. */
+function writeImage(path: string, file: Uint8Array): void {
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    for (let done = 0; done < file.length; ) done += writeSync(fd, file, done);
+    chmodSync(temporary, 0o555);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Hashes verified by this process: path of the image → device, inode, size and mtime. */
+const verified = new Map<string, string>();
+
+function identity(path: string): string {
+  const s = lstatSync(path, { bigint: true });
+  return `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}`;
+}
+
+/**
+ * Path of the prepared image of an ELF object, made now if it is not there. An existing one is hashed
+ * once per process. Throws ImageError with a sentence that names the object.
+ */
+export async function prepareImage(objectPath: string, imagesDir: string): Promise<string> {
+  checkImagesDir(imagesDir);
+  try {
+    const elf = parseElf(await readFile(objectPath));
+    if (elf.buildId === undefined) throw new ElfError('it has no build-id');
+    const path = join(imagesDir, imageName(elf.buildId));
+    const known = verified.get(path);
+    if (
+      known !== undefined &&
+      lstatSync(path, { throwIfNoEntry: false }) &&
+      identity(path) === known
+    ) {
+      return path;
+    }
+    if (readTrusted(path, elf.buildId) === undefined) {
+      const { text, trailer } = analyse(elf);
+      writeImage(path, sealImage(text, trailer));
+    }
+    verified.set(path, identity(path));
+    return path;
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    throw new ImageError(`${objectPath} cannot be prepared: ${(error as Error).message}.`);
+  }
+}
+
+/** The C library that this Node runs on, which is what programs of this system load. */
+export function systemLibc(): string {
+  const maps = readFileSync('/proc/self/maps', 'latin1');
+  const found = /^\S+ \S+ \S+ \S+ \S+\s+(\/\S*\/libc\.so\.6)$/m.exec(maps)?.[1];
+  if (found === undefined)
+    throw new ImageError('This Node does not run on glibc (no libc.so.6 in it).');
+  return found;
+}
+
+/** Prepares what every session needs: the image of the system's libc. Returns its path. */
+export async function ensureImages(imagesDir: string = defaultImagesDir()): Promise<string> {
+  return prepareImage(systemLibc(), imagesDir);
+}
