@@ -77,8 +77,9 @@ BTFUSE_HANDLER(fstatfs);
 BTFUSE_HANDLER(execve);
 BTFUSE_HANDLER(execveat);
 // xattr.cpp
-BTFUSE_HANDLER(setxattr);  // and every other xattr call that takes a path
-BTFUSE_HANDLER(fsetxattr);  // and every other xattr call that takes a descriptor
+BTFUSE_HANDLER(path_xattr);     // every xattr call that takes a path
+BTFUSE_HANDLER(fd_xattr);       // every xattr call that takes a descriptor
+BTFUSE_HANDLER(path_at_xattr);  // the *xattrat calls
 
 // ---- descriptors --------------------------------------------------------------------------------
 

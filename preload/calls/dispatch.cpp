@@ -1,0 +1,160 @@
+// From the number of a system call to its handler. The entry stub sends only what the class table
+// (ringbuf/syscalls.ts) marks; everything that it may send stands here.
+#include <errno.h>
+
+#include "calls.h"
+#include "dispatch_refused.h"
+
+namespace btfuse {
+
+Verdict unknown(Call& call) {
+  __atomic_fetch_add(&ring_header()->unknown_calls, 1, __ATOMIC_RELAXED);
+  return done(call, -ENOSYS);
+}
+
+namespace {
+
+#define ROUTE(name) \
+  case SYS_##name:  \
+    return sys_##name(call, self)
+#define ROUTE_TO(name, handler) \
+  case SYS_##name:              \
+    return handler(call, self)
+
+Verdict dispatch_paths(Call& call, Thread& self) {
+  switch (call.nr) {
+    ROUTE(open);
+    ROUTE(creat);
+    ROUTE(openat);
+    ROUTE(openat2);
+    ROUTE(stat);
+    ROUTE(lstat);
+    ROUTE(fstat);
+    ROUTE(newfstatat);
+    ROUTE(statx);
+    ROUTE(access);
+    ROUTE(faccessat);
+    ROUTE(faccessat2);
+    ROUTE(chmod);
+    ROUTE(fchmod);
+    ROUTE(fchmodat);
+    case kFchmodat2:
+      return sys_fchmodat2(call, self);
+      ROUTE(chown);
+      ROUTE(lchown);
+      ROUTE(fchown);
+      ROUTE(fchownat);
+      ROUTE(utime);
+      ROUTE(utimes);
+      ROUTE(futimesat);
+      ROUTE(utimensat);
+      ROUTE(truncate);
+      ROUTE(ftruncate);
+      ROUTE(rename);
+      ROUTE(renameat);
+      ROUTE(renameat2);
+      ROUTE(link);
+      ROUTE(linkat);
+      ROUTE(symlink);
+      ROUTE(symlinkat);
+      ROUTE(readlink);
+      ROUTE(readlinkat);
+      ROUTE(mkdir);
+      ROUTE(mkdirat);
+      ROUTE(mknod);
+      ROUTE(mknodat);
+      ROUTE(unlink);
+      ROUTE(unlinkat);
+      ROUTE(rmdir);
+      ROUTE(getdents);
+      ROUTE(getdents64);
+      ROUTE(chdir);
+      ROUTE(fchdir);
+      ROUTE(getcwd);
+      ROUTE(statfs);
+      ROUTE(fstatfs);
+      ROUTE(execve);
+      ROUTE(execveat);
+      ROUTE_TO(setxattr, sys_path_xattr);
+      ROUTE_TO(lsetxattr, sys_path_xattr);
+      ROUTE_TO(getxattr, sys_path_xattr);
+      ROUTE_TO(lgetxattr, sys_path_xattr);
+      ROUTE_TO(listxattr, sys_path_xattr);
+      ROUTE_TO(llistxattr, sys_path_xattr);
+      ROUTE_TO(removexattr, sys_path_xattr);
+      ROUTE_TO(lremovexattr, sys_path_xattr);
+      ROUTE_TO(fsetxattr, sys_fd_xattr);
+      ROUTE_TO(fgetxattr, sys_fd_xattr);
+      ROUTE_TO(flistxattr, sys_fd_xattr);
+      ROUTE_TO(fremovexattr, sys_fd_xattr);
+    default:
+      return refuse(call, self);
+  }
+}
+
+}  // namespace
+
+extern "C" Verdict btfuse_dispatch(Call* at) {
+  Call& call = *at;
+  Thread& self = thread;
+  if (client.ring == nullptr) return Verdict::PASS;
+  switch (call.nr) {
+    ROUTE(close);
+    ROUTE(close_range);
+    ROUTE(dup);
+    ROUTE(dup2);
+    ROUTE(dup3);
+    ROUTE(fcntl);
+    ROUTE(flock);
+    ROUTE(ioctl);
+    ROUTE(read);
+    ROUTE(write);
+    ROUTE(pread64);
+    ROUTE(pwrite64);
+    ROUTE(readv);
+    ROUTE(writev);
+    ROUTE(preadv);
+    ROUTE(pwritev);
+    ROUTE(preadv2);
+    ROUTE(pwritev2);
+    ROUTE(lseek);
+    ROUTE(fsync);
+    ROUTE_TO(fdatasync, sys_fsync);
+    ROUTE(syncfs);
+    ROUTE(sync_file_range);
+    ROUTE(fallocate);
+    ROUTE(fadvise64);
+    ROUTE_TO(readahead, sys_fadvise64);
+    ROUTE(sendfile);
+    ROUTE(copy_file_range);
+    ROUTE(splice);
+    ROUTE_TO(tee, sys_splice);
+    ROUTE_TO(vmsplice, sys_splice);
+    ROUTE(mmap);
+    ROUTE(munmap);
+    ROUTE(mremap);
+    ROUTE(msync);
+    ROUTE(fork);
+    ROUTE(vfork);
+    ROUTE(clone);
+    ROUTE(clone3);
+    ROUTE(exit);
+    ROUTE(exit_group);
+    ROUTE(umask);
+    ROUTE(setuid);
+    ROUTE_TO(setgid, sys_setuid);
+    ROUTE_TO(setreuid, sys_setuid);
+    ROUTE_TO(setregid, sys_setuid);
+    ROUTE_TO(setgroups, sys_setuid);
+    ROUTE_TO(setresuid, sys_setuid);
+    ROUTE_TO(setresgid, sys_setuid);
+    ROUTE_TO(setfsuid, sys_setuid);
+    ROUTE_TO(setfsgid, sys_setuid);
+    case SYS_sync:
+      return Verdict::PASS;  // the tree has nothing that a crash of the machine could save
+    default:
+      return dispatch_paths(call, self);
+  }
+}
+
+}  // namespace btfuse

@@ -1,0 +1,73 @@
+#include "dispatch_refused.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "descriptors.h"
+#include "paths.h"
+
+namespace btfuse {
+
+namespace {
+
+// Younger than some kernel headers.
+constexpr long kFirstXattrAt = 463, kLastXattrAt = 466;
+constexpr long kOpenTreeAttr = 467, kFileGetattr = 468, kFileSetattr = 469;
+constexpr long kQuotactlFd = 443, kMountSetattr = 442, kCachestat = 451;
+constexpr long kLastKnown = 469;
+
+bool in_tree(Call& call, Thread& self, long dirfd, int path) {
+  Target target;
+  classify(self, dirfd, (const char*)call.args[path], PATH_EMPTY, call.stack, target);
+  return target.where != Where::HOST;
+}
+
+Verdict unless(bool tree, Call& call) {
+  return tree ? unknown(call) : Verdict::PASS;
+}
+
+}  // namespace
+
+Verdict refuse(Call& call, Thread& self) {
+  switch (call.nr) {
+    case SYS_io_uring_setup:
+      // Runtimes fall back to plain calls; a ring of the kernel would bypass us.
+      return done(call, -ENOSYS);
+    case SYS_chroot:
+    case SYS_pivot_root:
+      return in_tree(call, self, AT_FDCWD, 0) ? done(call, -EPERM) : Verdict::PASS;
+    case SYS_mount:
+      return unless(in_tree(call, self, AT_FDCWD, 0) || in_tree(call, self, AT_FDCWD, 1), call);
+    case SYS_umount2:
+    case SYS_acct:
+    case SYS_swapon:
+    case SYS_swapoff:
+      return unless(in_tree(call, self, AT_FDCWD, 0), call);
+    case SYS_inotify_add_watch:
+      return unless(in_tree(call, self, AT_FDCWD, 1), call);
+    case SYS_fanotify_mark:
+      return unless(in_tree(call, self, call.args[3], 4), call);
+    case SYS_name_to_handle_at:
+    case SYS_open_tree:
+    case SYS_fspick:
+    case kMountSetattr:
+    case kOpenTreeAttr:
+    case kFileGetattr:
+    case kFileSetattr:
+      return unless(in_tree(call, self, call.args[0], 1), call);
+    case SYS_move_mount:
+      return unless(in_tree(call, self, call.args[0], 1) || in_tree(call, self, call.args[2], 3),
+                    call);
+    case SYS_open_by_handle_at:
+    case kQuotactlFd:
+    case kCachestat:
+      return unless(description_of(self, call.args[0]) != 0, call);
+    default:
+      break;
+  }
+  if (call.nr >= kFirstXattrAt && call.nr <= kLastXattrAt) return sys_path_at_xattr(call, self);
+  // Newer than this shim: nobody knows whether it names a file.
+  return call.nr > kLastKnown ? unknown(call) : Verdict::PASS;
+}
+
+}  // namespace btfuse

@@ -1,0 +1,66 @@
+// readlink, readlinkat, and the magic links of /proc that stand for something in the tree.
+#include <errno.h>
+#include <fcntl.h>
+
+#include "../client/memory.h"
+#include "request.h"
+#include "tree_path.h"
+#include "user_memory.h"
+
+namespace btfuse {
+
+namespace {
+
+void fill(Slot& slot, const Call&) {
+  slot.opcode = BT_OP_READLINK;
+}
+
+/** Where /proc/self/fd/N or /proc/self/cwd leads, as text: 0 when it is the kernel's to say. */
+uint32_t magic_description(Call& call, Thread& self, long dirfd, const char* path) {
+  Target target;
+  classify(self, dirfd, path, 0, call.stack, target);
+  return target.magic && target.empty ? target.description : 0;
+}
+
+Verdict read_magic(Call& call, Thread& self, uint32_t description, char* to, uint64_t size) {
+  Slot* slot = begin_on(call, self, description);
+  if (slot == nullptr) return Verdict::DONE;
+  const char* text;
+  long length = tree_path(slot, &text);
+  if (length < 0) return reply(call, self, length);
+  if ((uint64_t)length > size) length = (long)size;
+  if (!writable(to, (uint64_t)length, call.stack)) return reply(call, self, -EFAULT);
+  memcpy(to, text, (uint64_t)length);
+  return reply(call, self, length);
+}
+
+Verdict read_link(Call& call, Thread& self, PathArgument name, int buffer) {
+  auto* to = (char*)call.args[buffer];
+  int size = (int)call.args[buffer + 1];
+  if (size <= 0) return done(call, -EINVAL);
+  long dirfd = name.dirfd < 0 ? AT_FDCWD : call.args[(int)name.dirfd];
+  uint32_t magic = magic_description(call, self, dirfd, (const char*)call.args[(int)name.path]);
+  if (magic != 0) return read_magic(call, self, magic, to, (uint64_t)size);
+
+  Slot* slot = ask(call, self, {.first = name}, fill);
+  if (slot == nullptr) return Verdict::DONE;
+  if (slot->status != 0) return reply(call, self, slot->status);
+  uint64_t length = slot->reply_length;
+  if (length > (uint64_t)size) length = (uint64_t)size;
+  if (!writable(to, length, call.stack)) return reply(call, self, -EFAULT);
+  memcpy(to, reply_payload(slot), length);
+  return reply(call, self, (long)length);
+}
+
+}  // namespace
+
+Verdict sys_readlink(Call& call, Thread& self) {
+  return read_link(call, self, {.path = 0, .flags = PATH_NOFOLLOW}, 1);
+}
+
+Verdict sys_readlinkat(Call& call, Thread& self) {
+  // "" is always the link that an O_PATH descriptor stands for.
+  return read_link(call, self, {.dirfd = 0, .path = 1, .flags = PATH_NOFOLLOW | PATH_EMPTY}, 2);
+}
+
+}  // namespace btfuse

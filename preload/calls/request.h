@@ -1,0 +1,51 @@
+// The way of a call that names one or two files by path: classify, ask the server, follow the
+// crossings between tree and host until one of them has answered.
+#pragma once
+#include "calls.h"
+#include "paths.h"
+
+namespace btfuse {
+
+/** Which argument holds what; -1: none. */
+struct PathArgument {
+  signed char dirfd = -1;  ///< -1: the current directory
+  signed char path = -1;
+  uint32_t flags = 0;  ///< PATH_*
+};
+
+struct PathCall {
+  PathArgument first;
+  PathArgument second{};
+  const char* text = nullptr;  ///< sent behind the first path (the target of symlink)
+  uint32_t text_length = 0;
+};
+
+/** Sets opcode and the fields that it reads. May run more than once for one call. */
+using Fill = void (*)(Slot& slot, const Call& call);
+
+/**
+ * Asks whoever the path belongs to. Returns the slot with the server's reply (slot->status may be
+ * negative), to be ended with reply(); nullptr when the call is answered already (call.result).
+ */
+Slot* ask(Call& call, Thread& self, const PathCall& paths, Fill fill);
+
+/** end() and the answer of a call whose slot ask() gave. */
+Verdict reply(Call& call, Thread& self, long result);
+
+/** ask() and reply() for a call whose whole answer is 0 or -errno. */
+Verdict ask_status(Call& call, Thread& self, const PathCall& paths, Fill fill);
+
+/** A request on the descriptor in rdi: a slot with `description` set; nullptr: call.result is set.
+ */
+Slot* begin_on(Call& call, Thread& self, uint32_t description);
+
+/** Transacts a request without paths; the status. */
+int32_t transact_plain(Slot* slot);
+
+/** Makes `result` the raw answer of the kernel to the call as it stands. */
+inline long on_kernel(const Call& call) {
+  return syscall6(call.nr, call.args[0], call.args[1], call.args[2], call.args[3], call.args[4],
+                  call.args[5]);
+}
+
+}  // namespace btfuse

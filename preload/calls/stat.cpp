@@ -1,0 +1,167 @@
+// stat, lstat, fstat, newfstatat, statx: Attributes in the shapes that the kernel gives them.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <sys/stat.h>
+
+#include "../client/memory.h"
+#include "descriptors.h"
+#include "request.h"
+#include "user_memory.h"
+
+namespace btfuse {
+
+namespace {
+
+constexpr uint32_t kSectorsPerBlock = BT_PAGE_SIZE / 512;
+/** Any number does that no mount of the host has; statx calls it unique within a boot. */
+constexpr uint64_t kMountId = 0x42544655;
+constexpr uint32_t kStatFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
+constexpr uint32_t kStatxSync = 0x6000;  // AT_STATX_SYNC_TYPE
+constexpr uint32_t kStatxReserved = 0x80000000u;
+
+uint64_t device_number() {
+  uint64_t minor = ring_segment()->device;
+  return (minor & 0xff) | ((minor & ~0xffull) << 12);
+}
+
+const Attributes& attributes(const Slot* slot) {
+  return *(const Attributes*)slot->attr;
+}
+
+void to_stat(const Attributes& from, struct stat& to) {
+  memset(&to, 0, sizeof to);
+  to.st_dev = device_number();
+  to.st_ino = from.ino;
+  to.st_nlink = from.nlink;
+  to.st_mode = from.mode;
+  to.st_uid = from.uid;
+  to.st_gid = from.gid;
+  to.st_rdev = from.rdev;
+  to.st_size = (long)from.size;
+  to.st_blksize = BT_PAGE_SIZE;
+  to.st_blocks = (long)from.blocks * kSectorsPerBlock;
+  to.st_atim = {from.atime, from.atimensec};
+  to.st_mtim = {from.mtime, from.mtimensec};
+  to.st_ctim = {from.ctime, from.ctimensec};
+}
+
+void to_time(struct statx_timestamp& to, int64_t seconds, uint32_t nanoseconds) {
+  to.tv_sec = seconds;
+  to.tv_nsec = nanoseconds;
+}
+
+void to_statx(const Attributes& from, struct statx& to) {
+  memset(&to, 0, sizeof to);
+  to.stx_mask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
+  to.stx_blksize = BT_PAGE_SIZE;
+  to.stx_nlink = from.nlink;
+  to.stx_uid = from.uid;
+  to.stx_gid = from.gid;
+  to.stx_mode = (uint16_t)from.mode;
+  to.stx_ino = from.ino;
+  to.stx_size = from.size;
+  to.stx_blocks = from.blocks * kSectorsPerBlock;
+  to_time(to.stx_atime, from.atime, from.atimensec);
+  to_time(to.stx_btime, from.btime, from.btimensec);
+  to_time(to.stx_ctime, from.ctime, from.ctimensec);
+  to_time(to.stx_mtime, from.mtime, from.mtimensec);
+  to.stx_rdev_major = (from.rdev >> 8) & 0xfff;
+  to.stx_rdev_minor = (from.rdev & 0xff) | ((from.rdev >> 12) & 0xfff00);
+  to.stx_dev_minor = ring_segment()->device;
+  to.stx_mnt_id = kMountId;
+}
+
+Verdict reply_stat(Call& call, Thread& self, Slot* slot, long buffer) {
+  if (slot == nullptr) return Verdict::DONE;
+  if (slot->status != 0) return reply(call, self, slot->status);
+  auto* to = (struct stat*)buffer;
+  if (!writable(to, sizeof *to, call.stack)) return reply(call, self, -EFAULT);
+  to_stat(attributes(slot), *to);
+  return reply(call, self, 0);
+}
+
+void fill_stat(Slot& slot, const Call&) {
+  slot.opcode = BT_OP_LOOKUP;
+}
+void fill_lstat(Slot& slot, const Call&) {
+  slot.opcode = BT_OP_LOOKUP;
+  slot.flags = AT_SYMLINK_NOFOLLOW;
+}
+void fill_fstatat(Slot& slot, const Call& call) {
+  slot.opcode = BT_OP_LOOKUP;
+  slot.flags = (uint32_t)call.args[3] & AT_SYMLINK_NOFOLLOW;
+}
+void fill_statx(Slot& slot, const Call& call) {
+  slot.opcode = BT_OP_LOOKUP;
+  slot.flags = (uint32_t)call.args[2] & AT_SYMLINK_NOFOLLOW;
+}
+
+/** GETATTR on the descriptor; nullptr: call.result is set. */
+Slot* getattr(Call& call, Thread& self, uint32_t description) {
+  Slot* slot = begin_on(call, self, description);
+  if (slot == nullptr) return nullptr;
+  slot->opcode = BT_OP_GETATTR;
+  transact_plain(slot);
+  return slot;
+}
+
+/** True when (dirfd, path) is a virtual descriptor itself, the way glibc spells fstat. */
+uint32_t descriptor_itself(Thread& self, long dirfd, long path, uint32_t at_flags, uint64_t stack) {
+  if (!(at_flags & AT_EMPTY_PATH)) return 0;
+  auto* text = (const char*)path;
+  if (text != nullptr && (!readable(text, 1, stack) || *text != 0)) return 0;
+  return description_of(self, dirfd);
+}
+
+}  // namespace
+
+Verdict sys_stat(Call& call, Thread& self) {
+  Slot* slot = ask(call, self, {.first = {.path = 0}}, fill_stat);
+  return reply_stat(call, self, slot, call.args[1]);
+}
+
+Verdict sys_lstat(Call& call, Thread& self) {
+  Slot* slot = ask(call, self, {.first = {.path = 0, .flags = PATH_NOFOLLOW}}, fill_lstat);
+  return reply_stat(call, self, slot, call.args[1]);
+}
+
+Verdict sys_fstat(Call& call, Thread& self) {
+  uint32_t description = description_of(self, call.args[0]);
+  if (description == 0) return Verdict::PASS;
+  return reply_stat(call, self, getattr(call, self, description), call.args[1]);
+}
+
+Verdict sys_newfstatat(Call& call, Thread& self) {
+  uint32_t flags = (uint32_t)call.args[3];
+  if (flags & ~kStatFlags) return Verdict::PASS;
+  uint32_t description = descriptor_itself(self, call.args[0], call.args[1], flags, call.stack);
+  Slot* slot =
+      description != 0
+          ? getattr(call, self, description)
+          : ask(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+                fill_fstatat);
+  return reply_stat(call, self, slot, call.args[2]);
+}
+
+Verdict sys_statx(Call& call, Thread& self) {
+  uint32_t flags = (uint32_t)call.args[2];
+  uint32_t mask = (uint32_t)call.args[3];
+  bool refused = (flags & ~(kStatFlags | kStatxSync)) != 0 || (flags & kStatxSync) == kStatxSync ||
+                 (mask & kStatxReserved) != 0;
+  if (refused) return Verdict::PASS;
+  uint32_t description = descriptor_itself(self, call.args[0], call.args[1], flags, call.stack);
+  Slot* slot =
+      description != 0
+          ? getattr(call, self, description)
+          : ask(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+                fill_statx);
+  if (slot == nullptr) return Verdict::DONE;
+  if (slot->status != 0) return reply(call, self, slot->status);
+  auto* to = (struct statx*)call.args[4];
+  if (!writable(to, sizeof *to, call.stack)) return reply(call, self, -EFAULT);
+  to_statx(attributes(slot), *to);
+  return reply(call, self, 0);
+}
+
+}  // namespace btfuse

@@ -1,0 +1,118 @@
+#include "user_memory.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "../client/memory.h"
+
+namespace btfuse {
+
+namespace {
+
+constexpr uint64_t kPageShift = 12;
+constexpr uint64_t kPage = 1u << kPageShift;
+constexpr uint64_t kUserEnd = 1ull << 47;
+constexpr uint32_t kRemembered = 64;
+
+/** Page numbers that passed, by their low bits. A lost update only costs another probe. */
+uint64_t readable_pages[kRemembered];
+uint64_t writable_pages[kRemembered];
+
+bool remembers(const uint64_t* table, uint64_t page) {
+  return __atomic_load_n(&table[page % kRemembered], __ATOMIC_RELAXED) == page;
+}
+
+void remember(uint64_t* table, uint64_t page) {
+  __atomic_store_n(&table[page % kRemembered], page, __ATOMIC_RELAXED);
+}
+
+bool page_readable(uint64_t page, uint64_t stack) {
+  if (page == stack >> kPageShift || remembers(readable_pages, page)) return true;
+  if (page == 0 || page >= kUserEnd >> kPageShift) return false;
+  // The set is read before `how` is looked at: EINVAL means that the read went well.
+  long result = kernel(SYS_rt_sigprocmask, -1, page << kPageShift, 0, 8);
+  if (result == -EFAULT) return false;
+  remember(readable_pages, page);
+  return true;
+}
+
+/** `word`: eight bytes, aligned, inside the page and inside what will be filled in. */
+bool word_writable(uint64_t word, uint64_t stack) {
+  uint64_t page = word >> kPageShift;
+  if (page == stack >> kPageShift || remembers(writable_pages, page)) return true;
+  if (page == 0 || page >= kUserEnd >> kPageShift) return false;
+  if (kernel(SYS_rt_sigprocmask, SIG_BLOCK, 0, word, 8) == -EFAULT) return false;
+  remember(writable_pages, page);
+  return true;
+}
+
+/** For buffers too small to hold an aligned word: the bytes around are read and put back. */
+bool bytes_writable(uint64_t at, uint64_t stack) {
+  uint64_t page = at >> kPageShift;
+  if (page == stack >> kPageShift || remembers(writable_pages, page)) return true;
+  if (!page_readable(page, stack)) return false;
+  // process_vm_writev of a byte onto itself: the kernel checks the mapping, nothing changes.
+  struct {
+    uint64_t base, length;
+  } from, to;
+  unsigned char byte = *(volatile unsigned char*)at;
+  from.base = (uint64_t)&byte;
+  to.base = at;
+  from.length = to.length = 1;
+  long pid = kernel(SYS_getpid);
+  if (kernel(SYS_process_vm_writev, pid, &from, 1, &to, 1, 0) == -EFAULT) return false;
+  remember(writable_pages, page);
+  return true;
+}
+
+}  // namespace
+
+bool readable(const void* address, uint64_t size, uint64_t stack) {
+  if (size == 0) return true;
+  uint64_t at = (uint64_t)address;
+  if (at >= kUserEnd || size > kUserEnd - at) return false;
+  for (uint64_t page = at >> kPageShift; page <= (at + size - 1) >> kPageShift; page++) {
+    if (!page_readable(page, stack)) return false;
+  }
+  return true;
+}
+
+bool writable(void* address, uint64_t size, uint64_t stack) {
+  if (size == 0) return true;
+  uint64_t at = (uint64_t)address;
+  if (at >= kUserEnd || size > kUserEnd - at) return false;
+  uint64_t last = at + size - 1;
+  if (size < 16) return bytes_writable(at, stack) && bytes_writable(last, stack);
+  uint64_t last_word = (last - 7) & ~7ull;
+  uint64_t first_word = (at + 7) & ~7ull;
+  if (!word_writable(first_word, stack)) return false;
+  if (!word_writable(last_word, stack)) return false;
+  // The ends may stand on a page that the aligned words do not touch.
+  if (at >> kPageShift != first_word >> kPageShift && !bytes_writable(at, stack)) return false;
+  return last >> kPageShift == last_word >> kPageShift || bytes_writable(last, stack);
+}
+
+long string_length(const char* text, uint64_t limit, uint64_t stack) {
+  uint64_t at = (uint64_t)text;
+  uint64_t end = at + limit;
+  if (at >= kUserEnd) return -EFAULT;
+  while (at < end) {
+    if (!page_readable(at >> kPageShift, stack)) return -EFAULT;
+    uint64_t page_end = (at & ~(kPage - 1)) + kPage;
+    if (page_end > end) page_end = end;
+    for (; at < page_end; at++) {
+      if (*(const char*)at == 0) return (long)(at - (uint64_t)text);
+    }
+  }
+  return -ENAMETOOLONG;
+}
+
+long copy_string(char* to, const char* from, uint64_t capacity, uint64_t stack) {
+  long length = string_length(from, capacity, stack);
+  if (length < 0) return length;
+  memcpy(to, from, (uint64_t)length);
+  to[length] = 0;
+  return length;
+}
+
+}  // namespace btfuse

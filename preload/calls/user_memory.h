@@ -1,0 +1,33 @@
+// Pointers that the program hands to a system call. The kernel answers EFAULT for a bad one; code
+// in the same address space would crash, so every pointer is probed before it is followed.
+//
+// A probe is one harmless system call per page (rt_sigprocmask with an impossible `how` reads eight
+// bytes and changes nothing). Pages that passed are remembered per process, and the page of the
+// program's stack pointer always passes, so that nearly no call pays for it. What this cannot see:
+// a page that passed once, was unmapped, and is handed in again. Such a program crashes here where
+// the kernel would have said EFAULT.
+#pragma once
+#include "../client/client.h"
+
+namespace btfuse {
+
+/** True when every byte of [address, address + size) can be read. `stack`: the program's rsp. */
+bool readable(const void* address, uint64_t size, uint64_t stack);
+
+/**
+ * True when [address, address + size) can be written; the middle of more than two pages is taken on
+ * trust. A page that was never seen before gets eight bytes of it overwritten: call this only for
+ * what is about to be filled in.
+ */
+bool writable(void* address, uint64_t size, uint64_t stack);
+
+/**
+ * Length of the NUL-terminated string at `text`, at most `limit` bytes.
+ * -EFAULT, or -ENAMETOOLONG when no NUL stands in the first `limit` bytes.
+ */
+long string_length(const char* text, uint64_t limit, uint64_t stack);
+
+/** Copies a string with its NUL; `capacity` counts the NUL. Its length, or as string_length. */
+long copy_string(char* to, const char* from, uint64_t capacity, uint64_t stack);
+
+}  // namespace btfuse
