@@ -4,6 +4,7 @@
  * each is read once. One Walk object is reused for every request; nothing is allocated.
  */
 import {
+  DENTRY_INO,
   INODE_LINK,
   INODE_MODE,
   INODE_SIZE,
@@ -13,18 +14,18 @@ import {
   REPLY_CROSSED_UP,
   ROOT_INO,
   SYMLOOP_MAX,
-  DENTRY_INO,
 } from '../../ringbuf/layout.gen.ts';
 import type { Caller } from './caller.ts';
 import { dentryWord, find } from './dentries.ts';
 import { EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from './errno.ts';
 import { inodeWord } from './inodes.ts';
 import { hashName } from './names.ts';
+import type { PathArgument } from './operations/path.ts';
+import { accessed } from './operations/times.ts';
 import { may } from './permission.ts';
 import { DOT, MAY_EXEC, S_IFDIR, S_IFLNK, S_IFMT, SLASH } from './posix.ts';
 import type { Store } from './store.ts';
 import { targetInto } from './texts.ts';
-import { accessed } from './operations/times.ts';
 
 /** Follow a symbolic link in the last component. */
 export const WALK_FOLLOW = 1;
@@ -91,26 +92,21 @@ export function createWalk(prefix: string): Walk {
   };
 }
 
-/**
- * Walks bytes[offset, offset + length) from the directory `start`. Returns 0, CROSSED or -errno.
- * The caller has set walk.symlinks.
- */
+/** Walks the path from the directory `path.start` → 0, CROSSED or -errno. walk.symlinks is set before. */
 export function walkPath(
   store: Store,
   caller: Caller,
   walk: Walk,
-  start: number,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
+  path: PathArgument,
   flags: number,
 ): number {
-  if (length >= PATH_MAX) return -ENAMETOOLONG;
+  if (path.length >= PATH_MAX) return -ENAMETOOLONG;
   const { i32 } = store;
   const { name } = walk;
-  let directory = start;
-  let position = offset;
-  let end = offset + length;
+  let { bytes } = path;
+  let directory = path.start;
+  let position = path.offset;
+  let end = position + path.length;
   // The byte at `position`, already read; END past the last one.
   let c = position < end ? bytes[position] : END;
   walk.dentry = 0;
@@ -166,8 +162,7 @@ export function walkPath(
 
     const ino = i32[dentryWord(store, dentry) + DENTRY_INO];
     const type = i32[inodeWord(store, ino) + INODE_MODE] & S_IFMT;
-    const follow =
-      !last || (flags & WALK_FOLLOW) !== 0 || (slash && (flags & WALK_PARENT) === 0);
+    const follow = !last || (flags & WALK_FOLLOW) !== 0 || (slash && (flags & WALK_PARENT) === 0);
     if (type !== S_IFLNK || !follow) {
       if (!last) {
         directory = ino;

@@ -1,0 +1,201 @@
+/** New names: mknod, mkdir, symlink, link, and the files that open makes (fs/namei.c, mm/shmem.c). */
+import { INODE_FLAGS, INODE_LINKABLE, LINK_MAX, PATH_MAX } from '../../../ringbuf/layout.gen.ts';
+import type { Caller } from '../caller.ts';
+import { now } from '../clock.ts';
+import { insert } from '../dentries.ts';
+import { EEXIST, EINVAL, EMLINK, ENAMETOOLONG, ENOENT, EPERM } from '../errno.ts';
+import {
+  allocateInode,
+  beginWrite,
+  endWrite,
+  freeInode,
+  inodeWord,
+  isDirectory,
+  nlinkOf,
+} from '../inodes.ts';
+import { isUnnamed, mayCreate, mayLink, newGroup, newMode } from '../permission.ts';
+import {
+  S_IALLUGO,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISVTX,
+} from '../posix.ts';
+import type { Store } from '../store.ts';
+import { setTarget } from '../texts.ts';
+import { CROSSED, LAST_NORMAL, type Walk, WALK_PARENT, walkPath } from '../walk.ts';
+import { CROSSED_SECOND, type PathArgument } from './path.ts';
+
+/**
+ * Walks to a name that is to be made → 0 with walk.parent and walk.name, else CROSSED or -errno.
+ * Only mkdir may write it with a trailing slash (`directory`).
+ */
+function walkToNew(
+  store: Store,
+  caller: Caller,
+  walk: Walk,
+  path: PathArgument,
+  directory: boolean,
+): number {
+  const status = walkPath(store, caller, walk, path, WALK_PARENT);
+  if (status !== 0) return status;
+  if (walk.kind !== LAST_NORMAL || walk.ino !== 0) return -EEXIST;
+  if (walk.trailingSlash && !directory) return -ENOENT;
+  return 0;
+}
+
+/** may_create: a removed directory takes no new names. */
+function checkParent(store: Store, caller: Caller, parent: number): number {
+  return nlinkOf(store, parent) === 0 ? -ENOENT : mayCreate(store, caller, parent);
+}
+
+/** A new inode without a name in `directory`'s keeping → ino or -ENOSPC. `mode` has its type, no umask. */
+function makeInode(
+  store: Store,
+  caller: Caller,
+  directory: number,
+  mode: number,
+  rdev: number,
+): number {
+  now(store);
+  const group = newGroup(store, caller, directory);
+  return allocateInode(store, newMode(store, caller, directory, mode), caller.uid, group, rdev);
+}
+
+/** Gives the inode the name that the walk found missing → 0 or -errno, the inode then freed. */
+function nameInode(store: Store, walk: Walk, ino: number): number {
+  const dentry = insert(store, walk.parent, walk.name, 0, walk.nameLength, walk.hash, ino);
+  if (dentry < 0) {
+    freeInode(store, ino);
+    return dentry;
+  }
+  walk.ino = ino;
+  walk.dentry = dentry;
+  return 0;
+}
+
+/** Makes walk.name in walk.parent, which walkPath has found missing. Used by open(O_CREAT) too. */
+export function createNode(
+  store: Store,
+  caller: Caller,
+  walk: Walk,
+  mode: number,
+  rdev: number,
+): number {
+  const status = checkParent(store, caller, walk.parent);
+  if (status !== 0) return status;
+  const ino = makeInode(store, caller, walk.parent, mode, rdev);
+  return ino < 0 ? ino : nameInode(store, walk, ino);
+}
+
+/** mknod(2): regular files, fifos and sockets for all, device nodes for root. `mode` without the umask. */
+export function mknod(
+  store: Store,
+  caller: Caller,
+  walk: Walk,
+  path: PathArgument,
+  mode: number,
+  rdev: number,
+): number {
+  const type = mode & S_IFMT;
+  const device = type === S_IFCHR || type === S_IFBLK;
+  if (type === S_IFDIR) return -EPERM;
+  if (!device && type !== 0 && type !== S_IFREG && type !== S_IFIFO && type !== S_IFSOCK)
+    return -EINVAL;
+  const status = walkToNew(store, caller, walk, path, false);
+  if (status !== 0) return status;
+  const allowed = checkParent(store, caller, walk.parent);
+  if (allowed !== 0) return allowed;
+  // A whiteout, character device 0, is anyone's.
+  if (device && caller.uid !== 0 && !(type === S_IFCHR && rdev === 0)) return -EPERM;
+  const permissions = mode & S_IALLUGO & ~caller.umask;
+  return createNode(store, caller, walk, (type || S_IFREG) | permissions, device ? rdev : 0);
+}
+
+/** mkdir(2): set-id bits of `mode` are dropped, as the kernel does. */
+export function mkdir(
+  store: Store,
+  caller: Caller,
+  walk: Walk,
+  path: PathArgument,
+  mode: number,
+): number {
+  const status = walkToNew(store, caller, walk, path, true);
+  if (status !== 0) return status;
+  const permissions = mode & (0o777 | S_ISVTX) & ~caller.umask;
+  return createNode(store, caller, walk, S_IFDIR | permissions, 0);
+}
+
+/** symlink(2): target = bytes[offset, offset + length), private to the server. */
+export function symlink(
+  store: Store,
+  caller: Caller,
+  walk: Walk,
+  path: PathArgument,
+  target: Uint8Array,
+  offset: number,
+  length: number,
+): number {
+  if (length === 0) return -ENOENT;
+  if (length >= PATH_MAX) return -ENAMETOOLONG;
+  const status = walkToNew(store, caller, walk, path, false);
+  if (status !== 0) return status;
+  const allowed = checkParent(store, caller, walk.parent);
+  if (allowed !== 0) return allowed;
+  const ino = makeInode(store, caller, walk.parent, S_IFLNK | 0o777, 0);
+  if (ino < 0) return ino;
+  const stored = setTarget(store, ino, target, offset, length);
+  if (stored < 0) {
+    freeInode(store, ino);
+    return stored;
+  }
+  return nameInode(store, walk, ino);
+}
+
+/** link(2): a new name for inode `ino`, which the caller has looked up. */
+export function link(
+  store: Store,
+  caller: Caller,
+  ino: number,
+  walk: Walk,
+  path: PathArgument,
+): number {
+  const status = walkToNew(store, caller, walk, path, false);
+  if (status === CROSSED) return CROSSED_SECOND;
+  if (status !== 0) return status;
+  const linkable = mayLink(store, caller, ino);
+  if (linkable !== 0) return linkable;
+  const allowed = checkParent(store, caller, walk.parent);
+  if (allowed !== 0) return allowed;
+  if (isDirectory(store, ino)) return -EPERM;
+  if (isUnnamed(store, ino)) return -ENOENT;
+  if (nlinkOf(store, ino) >= LINK_MAX) return -EMLINK;
+  now(store);
+  const dentry = insert(store, walk.parent, walk.name, 0, walk.nameLength, walk.hash, ino);
+  return dentry < 0 ? dentry : 0;
+}
+
+/** O_TMPFILE: an inode without a name; `linkable` unless O_EXCL forbids to give it one → ino or -errno. */
+export function makeTemporary(
+  store: Store,
+  caller: Caller,
+  directory: number,
+  mode: number,
+  linkable: boolean,
+): number {
+  const status = mayCreate(store, caller, directory);
+  if (status !== 0) return status;
+  const permissions = mode & S_IALLUGO & ~caller.umask;
+  const ino = makeInode(store, caller, directory, S_IFREG | permissions, 0);
+  if (ino < 0 || !linkable) return ino;
+  const word = inodeWord(store, ino);
+  beginWrite(store, word);
+  store.i32[word + INODE_FLAGS] |= INODE_LINKABLE;
+  endWrite(store, word);
+  return ino;
+}

@@ -1,0 +1,183 @@
+/** read, write, lseek, fallocate, copy_file_range: checks and times round the moves of files.ts. */
+import type { Caller } from '../caller.ts';
+import { now } from '../clock.ts';
+import {
+  EBADF,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  ENXIO,
+  EOPNOTSUPP,
+  EOVERFLOW,
+} from '../errno.ts';
+import {
+  copyRange,
+  fallocate as allocateRange,
+  read as readBytes,
+  seek,
+  write as writeBytes,
+} from '../files.ts';
+import { getSize, gidOf, isDirectory, isRegular, modeOf, setMode } from '../inodes.ts';
+import { modeAfterWrite } from '../permission.ts';
+import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  O_ACCMODE,
+  O_PATH,
+  O_RDONLY,
+  O_WRONLY,
+  S_IALLUGO,
+  SEEK_CUR,
+  SEEK_DATA,
+  SEEK_END,
+  SEEK_HOLE,
+  SEEK_SET,
+} from '../posix.ts';
+import type { Store } from '../store.ts';
+import { accessed, modified } from './times.ts';
+
+/** Largest file offset + 1: MAX_LFS_FILESIZE of a 64-bit kernel, as a Number. */
+export const OFFSET_END = 2 ** 63;
+
+/** May the description be read? O_PATH gives no access at all, and neither does access mode 3. */
+export function isReadable(openFlags: number): boolean {
+  const access = openFlags & (O_ACCMODE | O_PATH);
+  return access === O_RDONLY || access === 2;
+}
+
+export function isWritable(openFlags: number): boolean {
+  const access = openFlags & (O_ACCMODE | O_PATH);
+  return access === O_WRONLY || access === 2;
+}
+
+/** read(2) of a readable description → bytes in the segment, or -errno. */
+export function read(
+  store: Store,
+  ino: number,
+  noatime: boolean,
+  offset: number,
+  length: number,
+  toSegment: number,
+  toOffset: number,
+): number {
+  if (!isRegular(store, ino)) return isDirectory(store, ino) ? -EISDIR : -EINVAL;
+  if (offset < 0) return -EINVAL;
+  if (length === 0) return 0;
+  const bytes = readBytes(store, ino, offset, length, toSegment, toOffset);
+  if (!noatime) accessed(store, ino);
+  return bytes;
+}
+
+/**
+ * How many of `length` bytes may be written at `offset`: RLIMIT_FSIZE cuts a write short and refuses
+ * one that begins behind it (the client then raises SIGXFSZ). → bytes, or -EFBIG, -EINVAL.
+ */
+export function writable(caller: Caller, offset: number, length: number): number {
+  if (offset < 0) return -EINVAL;
+  const limit = caller.fileSizeLimit;
+  if (offset >= limit || offset >= OFFSET_END) return -EFBIG;
+  return length > limit - offset ? limit - offset : length;
+}
+
+/** What a write does to the inode before the bytes move: set-id bits go, mtime and ctime are now. */
+export function beforeWrite(store: Store, caller: Caller, ino: number): void {
+  if (caller.uid !== 0) {
+    const mode = modeOf(store, ino);
+    const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
+    if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
+  }
+  now(store);
+  modified(store, ino);
+}
+
+/** write(2) to a writable description → bytes written or -errno. */
+export function write(
+  store: Store,
+  caller: Caller,
+  ino: number,
+  offset: number,
+  length: number,
+  fromSegment: number,
+  fromOffset: number,
+): number {
+  if (!isRegular(store, ino)) return -EINVAL;
+  if (length === 0) return offset < 0 ? -EINVAL : 0;
+  const room = writable(caller, offset, length);
+  if (room < 0) return room;
+  beforeWrite(store, caller, ino);
+  return writeBytes(store, ino, offset, room, fromSegment, fromOffset);
+}
+
+/** lseek(2) → new offset or -errno. `position` is the present one. */
+export function lseek(
+  store: Store,
+  ino: number,
+  position: number,
+  offset: number,
+  whence: number,
+): number {
+  if (whence === SEEK_DATA || whence === SEEK_HOLE) {
+    if (!isRegular(store, ino)) return -EINVAL;
+    if (offset < 0) return -ENXIO;
+    return seek(store, ino, offset, whence);
+  }
+  let base = 0;
+  if (whence === SEEK_CUR) base = position;
+  else if (whence === SEEK_END) {
+    // The end of a directory has no position, as on tmpfs.
+    if (isDirectory(store, ino)) return -EINVAL;
+    base = getSize(store, ino);
+  } else if (whence !== SEEK_SET) return -EINVAL;
+  const to = base + offset;
+  if (to < 0) return -EINVAL;
+  return to >= OFFSET_END && base !== 0 ? -EOVERFLOW : to;
+}
+
+/** fallocate(2) through a description with these open flags → 0 or -errno. */
+export function fallocate(
+  store: Store,
+  caller: Caller,
+  ino: number,
+  openFlags: number,
+  mode: number,
+  offset: number,
+  length: number,
+): number {
+  if (offset < 0 || length <= 0) return -EINVAL;
+  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+  if (mode === FALLOC_FL_PUNCH_HOLE) return -EOPNOTSUPP;
+  if (!isWritable(openFlags)) return -EBADF;
+  if (isDirectory(store, ino)) return -EISDIR;
+  if (!isRegular(store, ino)) return -ENODEV;
+  if (offset + length >= OFFSET_END) return -EFBIG;
+  const grows = mode === 0 && offset + length > getSize(store, ino);
+  if (grows && offset + length > caller.fileSizeLimit) return -EFBIG;
+  beforeWrite(store, caller, ino);
+  return allocateRange(store, ino, mode, offset, length);
+}
+
+/** copy_file_range(2) between open descriptions → bytes or -errno. Access modes are checked before. */
+export function copyFileRange(
+  store: Store,
+  caller: Caller,
+  from: number,
+  fromOffset: number,
+  to: number,
+  toOffset: number,
+  length: number,
+): number {
+  if (isDirectory(store, from) || isDirectory(store, to)) return -EISDIR;
+  if (!isRegular(store, from) || !isRegular(store, to)) return -EINVAL;
+  if (fromOffset < 0 || toOffset < 0 || length < 0) return -EINVAL;
+  if (fromOffset + length >= OFFSET_END || toOffset + length >= OFFSET_END) return -EOVERFLOW;
+  const count = Math.min(length, Math.max(0, getSize(store, from) - fromOffset));
+  if (count === 0) return 0;
+  const room = writable(caller, toOffset, count);
+  if (room < 0) return room;
+  if (from === to && toOffset < fromOffset + room && fromOffset < toOffset + room) return -EINVAL;
+  beforeWrite(store, caller, to);
+  const bytes = copyRange(store, from, fromOffset, to, toOffset, room);
+  accessed(store, from);
+  return bytes;
+}
