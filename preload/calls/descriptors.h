@@ -5,7 +5,7 @@
 
 namespace btfuse {
 
-/** Description id behind fd, 0 when fd is not ours. */
+/** Description id behind fd, 0 when fd is not ours. Upper bits of a register do not count. */
 uint32_t description_of(Thread& self, long fd);
 
 /** True for the shim's own descriptors (ring, store, data, anchor). */
@@ -24,5 +24,30 @@ void drop(Thread& self, uint32_t description, uint64_t user_stack);
 
 /** Open flags and file type as the server vouches for them (Description in the store segment). */
 const Description* description_record(uint32_t id);
+
+/**
+ * Readies the fd table of a record for a store at fd: backed by fallocate, so that a full /dev/shm is
+ * -ENOMEM and never SIGBUS. -EMFILE from FDS_MAX on.
+ */
+long back_fd(uint32_t process, uint64_t fd);
+/** Puts `description` (0: none) behind fd and returns what stood there. The entry is backed. */
+uint32_t exchange_fd(uint32_t process, uint64_t fd, uint32_t description);
+
+/** Everything that the record lists is dropped: a child that never came to be. */
+void drop_all(Thread& self, uint32_t process, uint64_t user_stack);
+
+/** close() of one of its descriptors ends the record locks that this process has on the file. */
+void forget_locks(uint32_t description);
+
+/**
+ * Changes of the fd table begun and ended by this process: a fork child compares them with what its
+ * parent saw before it copied the table, and looks closer when a thread got between.
+ */
+struct FdChanges {
+  uint32_t begun, ended;
+};
+FdChanges fd_changes();
+/** Drops the entries whose kernel descriptor is not a duplicate of the anchor. */
+void drop_strangers(Thread& self, uint64_t user_stack);
 
 }  // namespace btfuse

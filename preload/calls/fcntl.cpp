@@ -1,0 +1,256 @@
+// fcntl and flock on virtual descriptors.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "calls.h"
+#include "io.h"
+#include "user_memory.h"
+
+// linux/fcntl.h has them, but cannot be included beside libc's.
+#ifndef F_LINUX_SPECIFIC_BASE
+#define F_LINUX_SPECIFIC_BASE 1024
+#endif
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY (F_LINUX_SPECIFIC_BASE + 3)
+#endif
+#ifndef F_CREATED_QUERY
+#define F_CREATED_QUERY (F_LINUX_SPECIFIC_BASE + 4)
+#endif
+
+namespace btfuse {
+
+namespace {
+
+// What libc's O_LARGEFILE (0 on x86-64) hides: the bit that the kernel adds to every open.
+constexpr uint32_t kLargeFile = 0100000;
+constexpr uint32_t kStatusMask = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
+constexpr uint32_t kNotKept = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+
+long get_flags(uint32_t id) {
+  uint32_t opened = description_record(id)->open_flags;
+  if (opened & O_PATH) return opened & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  uint32_t status = __atomic_load_n(&description_state(id)->status_flags, __ATOMIC_ACQUIRE);
+  return (long)((opened & ~(kNotKept | kStatusMask)) | (status & kStatusMask) | kLargeFile);
+}
+
+long set_flags(uint32_t id, uint32_t flags) {
+  uint32_t* status = &description_state(id)->status_flags;
+  uint32_t old = __atomic_load_n(status, __ATOMIC_RELAXED);
+  uint32_t wanted;
+  do {
+    wanted = (old & ~kStatusMask) | (flags & kStatusMask);
+  } while (!__atomic_compare_exchange_n(status, &old, wanted, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED));
+  return 0;
+}
+
+// ---- record locks -------------------------------------------------------------------------------
+//
+// The kernel keeps them for us, on the data segment: all processes of a session have that file open,
+// the owner of a record lock is the process, and blocking, EDEADLK, F_GETLK and the end of a process
+// are then the kernel's own. Each inode gets a stretch of kLockSpan bytes of lock offsets.
+
+constexpr int kSpanBits = 38;
+constexpr int64_t kLockSpan = 1ll << kSpanBits;
+constexpr uint32_t kLockableInodes = 1u << 25;
+
+/** Set once this process took a lock: close() asks for nothing before that. */
+bool took_locks;
+
+int64_t clamp(int64_t offset) { return offset < kLockSpan ? offset : kLockSpan - 1; }
+
+long file_end(Thread& self, uint32_t id, uint64_t user_stack) {
+  Slot* slot = begin_on(self, BT_OP_GETATTR, id, user_stack);
+  if (slot == nullptr) return -EIO;
+  slot->flags = AT_EMPTY_PATH;
+  long result = transact(slot);
+  if (result == 0) result = (long)((const Attributes*)slot->attr)->size;
+  end(self);
+  return result;
+}
+
+/** Turns l_whence, l_start and l_len into first and last byte, as flock_to_posix_lock does. */
+long range_of(Thread& self, uint32_t id, const struct flock& lock, uint64_t user_stack,
+              int64_t& first, int64_t& last) {
+  int64_t base = 0;
+  if (lock.l_whence == SEEK_CUR) {
+    base = description_state(id)->position;
+  } else if (lock.l_whence == SEEK_END) {
+    base = file_end(self, id, user_stack);
+    if (base < 0) return base;
+  } else if (lock.l_whence != SEEK_SET) {
+    return -EINVAL;
+  }
+  if (__builtin_add_overflow(base, (int64_t)lock.l_start, &first)) return -EOVERFLOW;
+  if (first < 0) return -EINVAL;
+  last = INT64_MAX;
+  if (lock.l_len > 0) {
+    if (__builtin_add_overflow(first, (int64_t)lock.l_len - 1, &last)) return -EOVERFLOW;
+  } else if (lock.l_len < 0) {
+    if (first + lock.l_len < 0) return -EINVAL;
+    last = first - 1;
+    first += lock.l_len;
+  }
+  return 0;
+}
+
+/** What the kernel found in our way, told in offsets of the file. */
+void tell_conflict(struct flock& lock, const struct flock& found, int64_t stretch) {
+  lock.l_type = found.l_type;
+  if (found.l_type == F_UNLCK) return;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = found.l_start - stretch;
+  bool to_end = found.l_len == 0 || found.l_start + found.l_len >= stretch + kLockSpan;
+  lock.l_len = to_end ? 0 : found.l_len;
+  lock.l_pid = found.l_pid;
+}
+
+/**
+ * F_OFD_* belong to the open file description, which no kernel file stands for: they are answered as
+ * if nobody else held a lock.
+ */
+bool is_ofd(long command) { return command >= F_OFD_GETLK && command <= F_OFD_SETLKW; }
+
+long record_lock(Call& call, Thread& self, uint32_t id, long command) {
+  auto* lock = (struct flock*)call.args[2];
+  if (!readable(lock, sizeof *lock, call.stack)) return -EFAULT;
+  const Description* record = description_record(id);
+  uint32_t mode = record->open_flags & O_ACCMODE;
+  struct flock wanted = *lock;
+  bool asking = command == F_GETLK || command == F_OFD_GETLK;
+  if (is_ofd(command) && wanted.l_pid != 0) return -EINVAL;
+  if (wanted.l_type != F_RDLCK && wanted.l_type != F_WRLCK && (asking || wanted.l_type != F_UNLCK))
+    return -EINVAL;
+  int64_t first, last;
+  long error = range_of(self, id, wanted, call.stack, first, last);
+  if (error != 0) return error;
+  if (!asking && wanted.l_type == F_RDLCK && mode == O_WRONLY) return -EBADF;
+  if (!asking && wanted.l_type == F_WRLCK && mode == O_RDONLY) return -EBADF;
+  if (is_ofd(command) || client.data_fd < 0 || record->ino >= kLockableInodes) {
+    if (asking) lock->l_type = F_UNLCK;
+    return 0;
+  }
+  int64_t stretch = (int64_t)record->ino << kSpanBits;
+  wanted.l_whence = SEEK_SET;
+  wanted.l_start = stretch + clamp(first);
+  wanted.l_len = clamp(last) - clamp(first) + 1;
+  if (!asking && wanted.l_type != F_UNLCK) took_locks = true;
+  long result = kernel(SYS_fcntl, client.data_fd, command, &wanted);
+  if (result == 0 && asking) tell_conflict(*lock, wanted, stretch);
+  return result;
+}
+
+// ---- the rest -----------------------------------------------------------------------------------
+
+/** F_GET_RW_HINT and kin: no hint set. */
+long get_hint(Call& call) {
+  auto* hint = (uint64_t*)call.args[2];
+  if (!writable(hint, sizeof *hint, call.stack)) return -EFAULT;
+  *hint = 0;
+  return 0;
+}
+
+long seals(uint32_t id, bool adding) {
+  const Description* record = description_record(id);
+  if (!S_ISREG(record->mode)) return -EINVAL;
+  return adding ? -EPERM : F_SEAL_SEAL;
+}
+
+Verdict duplicate(Call& call, Thread& self, uint32_t id, bool cloexec) {
+  hold(id);
+  return done(call, install(self, id, cloexec, call.args[2]));
+}
+
+/** Commands that an O_PATH descriptor answers, too. PASS: not one of them. */
+Verdict on_descriptor(Call& call, Thread& self, uint32_t id) {
+  switch ((uint32_t)call.args[1]) {
+    case F_DUPFD:
+      return duplicate(call, self, id, false);
+    case F_DUPFD_CLOEXEC:
+      return duplicate(call, self, id, true);
+    case F_GETFL:
+      return done(call, get_flags(id));
+    case F_DUPFD_QUERY:
+      return done(call, description_of(self, call.args[2]) == id);
+    default:
+      return Verdict::PASS;
+  }
+}
+
+long on_file(Call& call, Thread& self, uint32_t id) {
+  uint32_t* owner = &description_state(id)->owner_signal;
+  switch ((uint32_t)call.args[1]) {
+    case F_SETFL:
+      return set_flags(id, (uint32_t)call.args[2]);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+      return record_lock(call, self, id, call.args[1]);
+    case F_SETOWN:
+      __atomic_store_n(owner, (uint32_t)call.args[2], __ATOMIC_RELEASE);
+      return 0;
+    case F_GETOWN:
+      return (int)__atomic_load_n(owner, __ATOMIC_ACQUIRE);
+    case F_SETSIG:
+      return (uint64_t)call.args[2] <= 64 ? 0 : -EINVAL;
+    case F_GETSIG:
+      return 0;
+    case F_GETLEASE:
+      return F_UNLCK;
+    case F_SETLEASE:
+      return call.args[2] == F_UNLCK ? -EAGAIN : -EINVAL;
+    case F_GETPIPE_SZ:
+    case F_SETPIPE_SZ:
+      return -EBADF;
+    case F_ADD_SEALS:
+      return seals(id, true);
+    case F_GET_SEALS:
+      return seals(id, false);
+    case F_GET_RW_HINT:
+      return get_hint(call);
+    case F_SET_RW_HINT:
+      return 0;
+    case F_CREATED_QUERY:
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
+
+}  // namespace
+
+void forget_locks(uint32_t description) {
+  if (!took_locks) return;
+  uint32_t ino = description_record(description)->ino;
+  struct flock all = {};
+  all.l_type = F_UNLCK;
+  all.l_whence = SEEK_SET;
+  all.l_start = (int64_t)ino << kSpanBits;
+  all.l_len = kLockSpan;
+  kernel(SYS_fcntl, client.data_fd, F_SETLK, &all);
+}
+
+Verdict sys_fcntl(Call& call, Thread& self) {
+  if (is_private_fd(call.args[0])) return done(call, -EBADF);
+  uint32_t id = description_of(self, call.args[0]);
+  uint32_t command = (uint32_t)call.args[1];
+  if (id == 0 || command == F_GETFD || command == F_SETFD) return Verdict::PASS;
+  if (on_descriptor(call, self, id) == Verdict::DONE) return Verdict::DONE;
+  if (description_record(id)->open_flags & O_PATH) return done(call, -EBADF);
+  return done(call, on_file(call, self, id));
+}
+
+/** Answered as if nobody else held a lock: real ones need a lock owner that fork shares. */
+Verdict sys_flock(Call& call, Thread& self) {
+  uint32_t id = description_of(self, call.args[0]);
+  if (id == 0) return Verdict::PASS;
+  long operation = call.args[1] & ~4l;  // LOCK_NB
+  if (operation != 1 && operation != 2 && operation != 8) return done(call, -EINVAL);
+  return done(call, description_record(id)->open_flags & O_PATH ? -EBADF : 0);
+}
+
+}  // namespace btfuse

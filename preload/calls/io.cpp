@@ -1,0 +1,401 @@
+// read and write in all their forms. One path: a list of buffers, an offset or the description's
+// own, and pieces in the size that suits the way they take.
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../client/memory.h"
+#include "calls.h"
+#include "mappings.h"
+#include "user_memory.h"
+
+namespace btfuse {
+
+namespace {
+
+constexpr uint64_t kUserEnd = 1ull << 47;
+constexpr uint64_t kVectorMax = 1024;
+/** Larger sources are probed at their ends only: a probe per page would cost what the copy costs. */
+constexpr uint64_t kProbeAllMax = 16 * BT_PAGE_SIZE;
+
+bool source_readable(const void* from, uint64_t size, uint64_t stack) {
+  if (size <= kProbeAllMax) return readable(from, size, stack);
+  return readable(from, 1, stack) && readable((const char*)from + size - 1, 1, stack);
+}
+
+/** The part of the first buffer that is still to do, at most `size`; skips empty buffers. */
+iovec head(Cursor& cursor, uint64_t size) {
+  while (cursor.vector->iov_len == cursor.skipped) {
+    cursor.vector++;
+    cursor.skipped = 0;
+  }
+  uint64_t left = cursor.vector->iov_len - cursor.skipped;
+  return {(char*)cursor.vector->iov_base + cursor.skipped, left < size ? left : size};
+}
+
+/** Runs `each(buffer, done)` over the next `size` bytes of the buffers. */
+template <typename Each>
+long advance(Cursor& cursor, uint64_t size, Each each) {
+  for (uint64_t moved = 0; moved < size;) {
+    iovec buffer = head(cursor, size - moved);
+    if (!each(buffer, moved)) return -EFAULT;
+    cursor.skipped += buffer.iov_len;
+    moved += buffer.iov_len;
+  }
+  return 0;
+}
+
+}  // namespace
+
+long make_cursor(Cursor& cursor, const iovec* vector, uint64_t count, uint64_t stack) {
+  if (count > kVectorMax) return -EINVAL;
+  if (count > 0 && !readable(vector, count * sizeof(iovec), stack)) return -EFAULT;
+  uint64_t total = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t base = (uint64_t)vector[i].iov_base, length = vector[i].iov_len;
+    if ((int64_t)length < 0) return -EINVAL;
+    if (base > kUserEnd || length > kUserEnd - base) return -EFAULT;
+    total += length;
+    if (total > kMaxTransfer) total = kMaxTransfer;
+  }
+  cursor = {vector, total, 0, stack};
+  return 0;
+}
+
+long copy_out(Cursor& cursor, const void* from, uint64_t size) {
+  return advance(cursor, size, [&](iovec buffer, uint64_t at) {
+    if (!writable(buffer.iov_base, buffer.iov_len, cursor.stack)) return false;
+    memcpy(buffer.iov_base, (const char*)from + at, buffer.iov_len);
+    return true;
+  });
+}
+
+long zero_out(Cursor& cursor, uint64_t size) {
+  return advance(cursor, size, [&](iovec buffer, uint64_t) {
+    if (!writable(buffer.iov_base, buffer.iov_len, cursor.stack)) return false;
+    memset(buffer.iov_base, 0, buffer.iov_len);
+    return true;
+  });
+}
+
+long copy_in(Cursor& cursor, void* to, uint64_t size) {
+  return advance(cursor, size, [&](iovec buffer, uint64_t at) {
+    if (!source_readable(buffer.iov_base, buffer.iov_len, cursor.stack)) return false;
+    memcpy((char*)to + at, buffer.iov_base, buffer.iov_len);
+    return true;
+  });
+}
+
+Slot* begin_on(Thread& self, uint32_t opcode, uint32_t description, uint64_t user_stack) {
+  Slot* slot = begin(self, user_stack);
+  if (slot == nullptr) return nullptr;
+  slot->opcode = opcode;
+  slot->description = description;
+  slot->path_length = slot->path2_length = slot->payload_length = 0;
+  return slot;
+}
+
+// ---- RLIMIT_FSIZE -------------------------------------------------------------------------------
+
+namespace {
+
+/** Limit + 1, so that 0 can mean "not known"; no limit wraps to 0 and is kept apart. */
+uint64_t known_limit;
+constexpr uint64_t kNoLimit = ~0ull;
+
+}  // namespace
+
+uint64_t file_size_limit() {
+  uint64_t known = __atomic_load_n(&known_limit, __ATOMIC_RELAXED);
+  if (known != 0) return known == kNoLimit ? kNoLimit : known - 1;
+  struct rlimit limit;
+  if (kernel(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) != 0) return kNoLimit;
+  uint64_t value = limit.rlim_cur >= kNoLimit - 1 ? kNoLimit : limit.rlim_cur;
+  __atomic_store_n(&known_limit, value == kNoLimit ? kNoLimit : value + 1, __ATOMIC_RELAXED);
+  return value;
+}
+
+void forget_file_size_limit() { __atomic_store_n(&known_limit, 0, __ATOMIC_RELAXED); }
+
+void signal_file_size(long result) {
+  if (result != -EFBIG || file_size_limit() == kNoLimit) return;
+  kernel(SYS_tgkill, kernel(SYS_getpid), kernel(SYS_gettid), SIGXFSZ);
+}
+
+// ---- pieces -------------------------------------------------------------------------------------
+
+namespace {
+
+const Inode* inode_of(uint32_t description) {
+  auto* superblock = (const Superblock*)(client.store + BT_SUPERBLOCK_OFFSET);
+  uint32_t ino = description_record(description)->ino;
+  if (ino >= superblock->inode_capacity) ino = 0;
+  return (const Inode*)(client.store + superblock->inodes_offset) + ino;
+}
+
+/**
+ * How much a read could bring: a hint that keeps a large buffer on a small file from a large way.
+ * One byte more than the file holds, so that a short answer still means its end.
+ */
+uint64_t likely_size(const Transfer& transfer, uint64_t wanted) {
+  uint64_t size = __atomic_load_n(&inode_of(transfer.description)->size, __ATOMIC_RELAXED);
+  int64_t offset = transfer.offset;
+  if (offset == kAtPosition)
+    offset = __atomic_load_n(&description_state(transfer.description)->position, __ATOMIC_RELAXED);
+  uint64_t left = (uint64_t)offset < size ? size - (uint64_t)offset : 0;
+  if (left < BT_INLINE_SIZE) left = BT_INLINE_SIZE - 1;
+  return wanted <= left ? wanted : left + 1;
+}
+
+void place(Slot* slot, const Transfer& transfer, uint64_t size) {
+  slot->request_flags = transfer.offset == kAtPosition ? BT_REQUEST_POSITION : 0;
+  slot->offset = transfer.offset == kAtPosition ? 0 : transfer.offset;
+  slot->size = size;
+}
+
+/** One READ through the slot or the slab. */
+long read_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size) {
+  Slot* slot = begin_on(self, BT_OP_READ, transfer.description, transfer.user_stack);
+  if (slot == nullptr) return -EIO;
+  place(slot, transfer, size);
+  long result = 0;
+  if (size > BT_INLINE_SIZE && slab_of(slot, size) == nullptr) result = -ENOMEM;
+  if (result == 0) result = transact(slot);
+  if (result == 0) {
+    uint64_t got = slot->result > 0 ? (uint64_t)slot->result : 0;
+    if (got > size) got = size;
+    result = copy_out(cursor, reply_payload(slot), got);
+    if (result == 0) result = (long)got;
+  }
+  end(self);
+  return result;
+}
+
+/** One WRITE through the slot or the slab. */
+long write_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size) {
+  Slot* slot = begin_on(self, BT_OP_WRITE, transfer.description, transfer.user_stack);
+  if (slot == nullptr) return -EIO;
+  place(slot, transfer, size);
+  slot->file_size_limit = file_size_limit();
+  unsigned char* payload = slot->payload;
+  if (size > BT_INLINE_SIZE) {
+    payload = slab_of(slot, size);
+    slot->request_flags |= BT_REQUEST_SLAB;
+  }
+  long result = payload == nullptr ? -ENOMEM : copy_in(cursor, payload, size);
+  if (result == 0) {
+    slot->payload_length = (uint32_t)size;
+    result = transact(slot);
+    if (result == 0) result = slot->result;
+  }
+  end(self);
+  return result;
+}
+
+}  // namespace
+
+long read_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size) {
+  uint64_t done = 0;
+  bool more = true;
+  do {
+    uint64_t want = likely_size(transfer, size - done);
+    long got;
+    if (want >= BT_DIRECT_MIN && data_segment() != nullptr) {
+      got = read_direct(self, transfer, cursor, want, more);
+    } else {
+      if (want > BT_SLAB_SIZE) want = BT_SLAB_SIZE;
+      got = read_piece(self, transfer, cursor, want);
+      more = false;
+    }
+    if (got < 0) return done > 0 ? (long)done : got;
+    done += (uint64_t)got;
+    if (transfer.offset != kAtPosition) transfer.offset += got;
+    if ((uint64_t)got == want) more = true;
+    if (got == 0) break;
+  } while (done < size && more);
+  return (long)done;
+}
+
+long write_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size) {
+  uint64_t done = 0;
+  do {
+    uint64_t want = size - done;
+    long put;
+    if (want >= BT_DIRECT_MIN && data_segment() != nullptr) {
+      put = write_direct(self, transfer, cursor, want);
+    } else {
+      if (want > BT_SLAB_SIZE) want = BT_SLAB_SIZE;
+      put = write_piece(self, transfer, cursor, want);
+    }
+    if (put < 0) {
+      if (done > 0) break;
+      signal_file_size(put);
+      return put;
+    }
+    done += (uint64_t)put;
+    if (transfer.offset != kAtPosition) transfer.offset += put;
+    if (put == 0) break;
+  } while (done < size);
+  return (long)done;
+}
+
+// ---- handlers -----------------------------------------------------------------------------------
+
+namespace {
+
+long access_mode(uint32_t id) { return description_record(id)->open_flags & (O_ACCMODE | O_PATH); }
+bool may_read(uint32_t id) {
+  long mode = access_mode(id);
+  return mode == O_RDONLY || mode == O_RDWR;
+}
+bool may_write(uint32_t id) {
+  long mode = access_mode(id);
+  return mode == O_WRONLY || mode == O_RDWR;
+}
+
+enum Direction { READING, WRITING };
+
+/** Every form of read and write ends here. */
+Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector, uint64_t count,
+             int64_t offset) {
+  uint32_t id = description_of(self, call.args[0]);
+  if (id == 0) return Verdict::PASS;
+  if (!(direction == READING ? may_read(id) : may_write(id))) return done(call, -EBADF);
+  Cursor cursor;
+  long error = make_cursor(cursor, vector, count, call.stack);
+  if (error != 0) return done(call, error);
+  if (direction == READING && S_ISDIR(description_record(id)->mode)) return done(call, -EISDIR);
+  if (cursor.total == 0) return done(call, 0);
+  Transfer transfer{id, offset, call.stack};
+  if (direction == READING) return done(call, read_file(self, transfer, cursor, cursor.total));
+  long result = write_file(self, transfer, cursor, cursor.total);
+  if (result > 0) extend_mappings(self, id, call.stack);
+  return done(call, result);
+}
+
+Verdict move_buffer(Call& call, Thread& self, Direction direction, int64_t offset) {
+  uint64_t size = (uint64_t)call.args[2];
+  if ((int64_t)size < 0) size = kMaxTransfer;
+  if (size > kMaxTransfer) size = kMaxTransfer;
+  iovec buffer{(void*)call.args[1], size};
+  return move(call, self, direction, &buffer, 1, offset);
+}
+
+/** The p forms: a negative offset is EINVAL, before the descriptor is looked at. */
+Verdict move_buffer_at(Call& call, Thread& self, Direction direction) {
+  if (call.args[3] < 0 && description_of(self, call.args[0]) != 0) return done(call, -EINVAL);
+  return move_buffer(call, self, direction, call.args[3]);
+}
+
+}  // namespace
+
+Verdict sys_read(Call& call, Thread& self) { return move_buffer(call, self, READING, kAtPosition); }
+Verdict sys_write(Call& call, Thread& self) {
+  return move_buffer(call, self, WRITING, kAtPosition);
+}
+Verdict sys_pread64(Call& call, Thread& self) { return move_buffer_at(call, self, READING); }
+Verdict sys_pwrite64(Call& call, Thread& self) { return move_buffer_at(call, self, WRITING); }
+
+namespace {
+
+Verdict move_vector(Call& call, Thread& self, Direction direction, int64_t offset) {
+  return move(call, self, direction, (const iovec*)call.args[1], (uint64_t)call.args[2], offset);
+}
+
+}  // namespace
+
+Verdict sys_readv(Call& call, Thread& self) { return move_vector(call, self, READING, kAtPosition); }
+Verdict sys_writev(Call& call, Thread& self) {
+  return move_vector(call, self, WRITING, kAtPosition);
+}
+Verdict sys_preadv(Call& call, Thread& self) {
+  if (call.args[3] < 0 && description_of(self, call.args[0]) != 0) return done(call, -EINVAL);
+  return move_vector(call, self, READING, call.args[3]);
+}
+Verdict sys_pwritev(Call& call, Thread& self) {
+  if (call.args[3] < 0 && description_of(self, call.args[0]) != 0) return done(call, -EINVAL);
+  return move_vector(call, self, WRITING, call.args[3]);
+}
+
+namespace {
+
+// linux/fs.h; not every libc header knows the newer ones.
+constexpr long kRwfHipri = 0x1, kRwfDsync = 0x2, kRwfSync = 0x4, kRwfAppend = 0x10,
+               kRwfNoappend = 0x20, kRwfDontcache = 0x80;
+
+/** preadv2 and pwritev2: offset -1 is the description's own. */
+long check_flags(long flags, Direction direction, int64_t offset) {
+  long known = kRwfHipri | kRwfDsync | kRwfSync;
+  if (direction == WRITING) known |= kRwfAppend | kRwfNoappend;
+  if ((flags & ~known) != 0) return -EOPNOTSUPP;
+  if ((flags & (kRwfAppend | kRwfNoappend)) == (kRwfAppend | kRwfNoappend)) return -EINVAL;
+  return offset < kAtPosition ? -EINVAL : 0;
+}
+
+}  // namespace
+
+Verdict sys_preadv2(Call& call, Thread& self) {
+  if (description_of(self, call.args[0]) == 0) return Verdict::PASS;
+  long error = check_flags(call.args[5], READING, call.args[3]);
+  return error != 0 ? done(call, error) : move_vector(call, self, READING, call.args[3]);
+}
+
+Verdict sys_pwritev2(Call& call, Thread& self) {
+  uint32_t id = description_of(self, call.args[0]);
+  if (id == 0) return Verdict::PASS;
+  long error = check_flags(call.args[5], WRITING, call.args[3]);
+  if (error != 0) return done(call, error);
+  uint32_t* status = &description_state(id)->status_flags;
+  uint32_t before = __atomic_load_n(status, __ATOMIC_RELAXED);
+  // The ring has no per-call append: the description's own flag is turned for the one call.
+  uint32_t wanted = (call.args[5] & kRwfAppend)     ? before | O_APPEND
+                    : (call.args[5] & kRwfNoappend) ? before & ~(uint32_t)O_APPEND
+                                                    : before;
+  if (wanted != before) __atomic_store_n(status, wanted, __ATOMIC_RELEASE);
+  Verdict verdict = move_vector(call, self, WRITING, call.args[3]);
+  if (wanted != before) __atomic_store_n(status, before, __ATOMIC_RELEASE);
+  return verdict;
+}
+
+// ---- lseek --------------------------------------------------------------------------------------
+
+namespace {
+
+long seek_by_server(Thread& self, Call& call, uint32_t id) {
+  Slot* slot = begin_on(self, BT_OP_LSEEK, id, call.stack);
+  if (slot == nullptr) return -EIO;
+  slot->offset = call.args[1];
+  slot->mode = (uint32_t)call.args[2];
+  long result = transact(slot);
+  if (result == 0) result = slot->result;
+  end(self);
+  return result;
+}
+
+}  // namespace
+
+Verdict sys_lseek(Call& call, Thread& self) {
+  uint32_t id = description_of(self, call.args[0]);
+  if (id == 0) return Verdict::PASS;
+  const Description* record = description_record(id);
+  if (record->open_flags & O_PATH) return done(call, -EBADF);
+  uint32_t whence = (uint32_t)call.args[2];
+  if (whence > SEEK_HOLE) return done(call, -EINVAL);
+  bool plain = whence == SEEK_SET || whence == SEEK_CUR;
+  if (S_ISDIR(record->mode) && !plain) return done(call, -EINVAL);
+  if (!plain) return done(call, seek_by_server(self, call, id));
+  int64_t* position = &description_state(id)->position;
+  int64_t base = whence == SEEK_SET ? 0 : __atomic_load_n(position, __ATOMIC_ACQUIRE);
+  int64_t wanted;
+  if (__builtin_add_overflow(base, (int64_t)call.args[1], &wanted) || wanted < 0)
+    return done(call, -EINVAL);
+  if (wanted != base || whence == SEEK_SET) __atomic_store_n(position, wanted, __ATOMIC_RELEASE);
+  return done(call, wanted);
+}
+
+}  // namespace btfuse
