@@ -186,6 +186,7 @@ function emitClasses(): string {
     '// The elements of btfuse_call_class, one per system call number:',
     '// unsigned char btfuse_call_class[] = { ...this file... };',
     '// 0 pass, 1 fd, 2 ask: see CallClass in call.h.',
+    '// clang-format off',
   ];
   const codes = Array.from({ length: SYSCALLS_MAX }, (_, nr) =>
     ['pass', 'fd', 'ask'].indexOf(classOf(nr)),

@@ -32,7 +32,13 @@ export interface Native {
   punch(fd: number, offset: number, length: number): number;
   truncate(fd: number, size: number): number;
   /** memmove between mapped segments, byte offsets. */
-  copy(toSegment: number, toOffset: number, fromSegment: number, fromOffset: number, length: number): void;
+  copy(
+    toSegment: number,
+    toOffset: number,
+    fromSegment: number,
+    fromOffset: number,
+    length: number,
+  ): void;
   zero(segment: number, offset: number, length: number): void;
   /** FUTEX_WAIT (shared) on the 32-bit word at byteOffset while it holds `expected`, at most timeoutUs (< 0: for ever) → 0 or -errno. */
   futexWait(segment: number, byteOffset: number, expected: number, timeoutUs: number): number;
@@ -43,6 +49,8 @@ export interface Native {
   currentCpu(): number;
   /** sched_setaffinity of a thread (0: the caller) to the CPUs in mask (bit per CPU, first 64) → 0 or -errno. */
   setAffinity(tid: number, mask: bigint): number;
+  /** CPUs that a thread (0: the caller) may run on. */
+  getAffinity(tid: number): bigint;
   gettid(): number;
   /** flock(fd, LOCK_EX | LOCK_NB) → 0 or -EWOULDBLOCK. */
   lock(fd: number): number;
@@ -51,7 +59,7 @@ export interface Native {
   pidfdOpen(pid: number): number;
   /** poll over pidfds without waiting: indices of those whose process has ended. */
   pidfdsEnded(fds: Int32Array): number[];
-  /** Is there a thread `tid` in process `pid`? (tgkill 0) */
+  /** Is there a thread `tid` in process `pid` (0: in any process)? (tgkill, tkill with signal 0) */
   threadAlive(pid: number, tid: number): boolean;
   /** CLOCK_REALTIME in ns. */
   clockRealtime(): bigint;
