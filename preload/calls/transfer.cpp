@@ -1,0 +1,311 @@
+// Bytes from descriptor to descriptor: sendfile, copy_file_range, splice. Between two files of the
+// tree the server copies; between the tree and the host they pass through the slab of the slot.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "io.h"
+#include "mappings.h"
+#include "user_memory.h"
+
+namespace btfuse {
+
+namespace {
+
+/** Bytes that pass through at a time: what a pipe holds by default. */
+constexpr uint64_t kBounce = 64 * 1024;
+/** Room that poll() promises in a pipe that is not empty. */
+constexpr uint64_t kPipePage = 4096;
+
+uint32_t access_mode(uint32_t id) { return description_record(id)->open_flags & O_ACCMODE; }
+bool is_path(uint32_t id) { return (description_record(id)->open_flags & O_PATH) != 0; }
+long check_source(uint32_t id) {
+  return is_path(id) || access_mode(id) == O_WRONLY ? -EBADF : 0;
+}
+long check_target(uint32_t id) {
+  return is_path(id) || access_mode(id) == O_RDONLY ? -EBADF : 0;
+}
+bool appends(uint32_t id) { return (description_state(id)->status_flags & O_APPEND) != 0; }
+int64_t* position_of(uint32_t id) { return &description_state(id)->position; }
+
+/** An offset that the program keeps: null means the file's own. */
+struct Offset {
+  int64_t* at;
+  int64_t value;  ///< kAtPosition when `at` is null
+};
+
+long load_offset(Offset& offset, long pointer, uint64_t stack) {
+  offset = {(int64_t*)pointer, kAtPosition};
+  if (pointer == 0) return 0;
+  if (!writable(offset.at, sizeof *offset.at, stack)) return -EFAULT;
+  offset.value = *offset.at;
+  return offset.value < 0 ? -EINVAL : 0;
+}
+
+// ---- tree to tree -------------------------------------------------------------------------------
+
+/** One COPY_FILE_RANGE; advances whatever offsets it used. */
+long copy_in_tree(Thread& self, uint32_t from, Offset& from_offset, uint32_t to, Offset& to_offset,
+                  uint64_t size, uint64_t user_stack) {
+  Slot* slot = begin_on(self, BT_OP_COPY_FILE_RANGE, from, user_stack);
+  if (slot == nullptr) return -EIO;
+  slot->description2 = to;
+  slot->request_flags = (from_offset.at == nullptr ? BT_REQUEST_POSITION : 0) |
+                        (to_offset.at == nullptr ? BT_REQUEST_POSITION2 : 0);
+  slot->offset = from_offset.at == nullptr ? 0 : from_offset.value;
+  slot->offset2 = to_offset.at == nullptr ? 0 : to_offset.value;
+  slot->size = size;
+  slot->file_size_limit = file_size_limit();
+  long result = transact(slot);
+  if (result == 0) result = slot->result;
+  end(self);
+  signal_file_size(result);
+  if (result <= 0) return result;
+  if (from_offset.at != nullptr) *from_offset.at = from_offset.value += result;
+  if (to_offset.at != nullptr) *to_offset.at = to_offset.value += result;
+  extend_mappings(self, to, user_stack);
+  return result;
+}
+
+// ---- through the slab ---------------------------------------------------------------------------
+
+/** One READ of at most `size` bytes at an offset; then `give(bytes, count)` hands them on. */
+template <typename Give>
+long pass_out(Thread& self, uint32_t id, int64_t offset, uint64_t size, uint64_t user_stack,
+              Give give) {
+  Slot* slot = begin_on(self, BT_OP_READ, id, user_stack);
+  if (slot == nullptr) return -EIO;
+  if (size > BT_INLINE_SIZE && slab_of(slot, size) == nullptr) size = BT_INLINE_SIZE;
+  slot->offset = offset;
+  slot->size = size;
+  long result = transact(slot);
+  if (result == 0 && slot->result > 0) result = give(reply_payload(slot), (uint64_t)slot->result);
+  end(self);
+  return result;
+}
+
+/** `take(bytes, room)` brings bytes from the host; one WRITE puts them into the file. */
+template <typename Take>
+long pass_in(Thread& self, uint32_t id, int64_t offset, uint64_t size, uint64_t user_stack,
+             Take take) {
+  Slot* slot = begin_on(self, BT_OP_WRITE, id, user_stack);
+  if (slot == nullptr) return -EIO;
+  unsigned char* bytes = slab_of(slot, size);
+  long result = bytes == nullptr ? -ENOMEM : take(bytes, size);
+  if (result > 0) {
+    slot->request_flags = BT_REQUEST_SLAB | (offset == kAtPosition ? BT_REQUEST_POSITION : 0);
+    slot->offset = offset == kAtPosition ? 0 : offset;
+    slot->size = (uint64_t)result;
+    slot->payload_length = (uint32_t)result;
+    slot->file_size_limit = file_size_limit();
+    result = transact(slot);
+    if (result == 0) result = slot->result;
+  }
+  end(self);
+  signal_file_size(result);
+  return result;
+}
+
+uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/** Where a read without an offset of its own begins, and how far it then moves the file's. */
+int64_t start_of(const Offset& offset, uint32_t id) {
+  if (offset.at != nullptr) return offset.value;
+  return __atomic_load_n(position_of(id), __ATOMIC_ACQUIRE);
+}
+
+void moved(Offset& offset, uint32_t id, int64_t start, long count) {
+  if (offset.at != nullptr)
+    *offset.at = offset.value = start + count;
+  else
+    __atomic_store_n(position_of(id), start + count, __ATOMIC_RELEASE);
+}
+
+/** A file of the tree to a descriptor of the host, until `size`, the end, or a short write. */
+template <typename Give>
+long file_to_host(Thread& self, uint32_t id, Offset& offset, uint64_t size, uint64_t user_stack,
+                  Give give) {
+  uint64_t done = 0;
+  int64_t start = start_of(offset, id);
+  while (done < size) {
+    uint64_t want = smaller(size - done, kBounce);
+    long count = pass_out(self, id, start + (int64_t)done, want, user_stack, give);
+    if (count < 0 && done == 0) return count;
+    if (count <= 0) break;
+    done += (uint64_t)count;
+    moved(offset, id, start, (long)done);
+    if ((uint64_t)count < want) break;
+  }
+  return (long)done;
+}
+
+/** The other way. `take` answers 0 at the end of what the host has. */
+template <typename Take>
+long host_to_file(Thread& self, uint32_t id, Offset& offset, uint64_t size, uint64_t user_stack,
+                  Take take) {
+  uint64_t done = 0;
+  while (done < size) {
+    uint64_t want = smaller(size - done, kBounce);
+    long count = pass_in(self, id, offset.value, want, user_stack, take);
+    if (count < 0 && done == 0) return count;
+    if (count <= 0) break;
+    done += (uint64_t)count;
+    if (offset.at != nullptr) *offset.at = offset.value += count;
+    if ((uint64_t)count < want) break;
+  }
+  if (done > 0) extend_mappings(self, id, user_stack);
+  return (long)done;
+}
+
+}  // namespace
+
+// ---- sendfile -----------------------------------------------------------------------------------
+
+namespace {
+
+long send_from_tree(Call& call, Thread& self, uint32_t from, Offset& offset, uint64_t size) {
+  long out = call.args[0];
+  return file_to_host(self, from, offset, size, call.stack,
+                      [out](unsigned char* bytes, uint64_t count) {
+                        return kernel(SYS_write, out, bytes, count);
+                      });
+}
+
+/** From a file of the host; from anything that cannot seek the kernel's sendfile does not read either. */
+long send_from_host(Call& call, Thread& self, uint32_t to, Offset& offset, uint64_t size) {
+  long in = call.args[1];
+  if (kernel(SYS_lseek, in, 0, SEEK_CUR) == -ESPIPE) return -EINVAL;
+  Offset own{nullptr, kAtPosition};
+  int64_t* at = offset.at;
+  auto take = [in, at](unsigned char* bytes, uint64_t room) {
+    if (at == nullptr) return kernel(SYS_read, in, bytes, room);
+    long got = kernel(SYS_pread64, in, bytes, room, *at);
+    if (got > 0) *at += got;
+    return got;
+  };
+  return host_to_file(self, to, own, size, call.stack, take);
+}
+
+}  // namespace
+
+Verdict sys_sendfile(Call& call, Thread& self) {
+  uint32_t to = description_of(self, call.args[0]), from = description_of(self, call.args[1]);
+  if (to == 0 && from == 0) return Verdict::PASS;
+  uint64_t size = smaller((uint64_t)call.args[3], kMaxTransfer);
+  long error = from != 0 ? check_source(from) : 0;
+  if (error == 0 && to != 0) error = check_target(to);
+  Offset offset;
+  if (error == 0) error = load_offset(offset, call.args[2], call.stack);
+  if (error == 0 && from != 0 && !S_ISREG(description_record(from)->mode)) error = -EINVAL;
+  if (error == 0 && to != 0 && appends(to)) error = -EINVAL;
+  if (error != 0) return done(call, error);
+  if (to == 0) return done(call, send_from_tree(call, self, from, offset, size));
+  if (from == 0) return done(call, send_from_host(call, self, to, offset, size));
+  Offset own{nullptr, kAtPosition};
+  return done(call, copy_in_tree(self, from, offset, to, own, size, call.stack));
+}
+
+// ---- copy_file_range ----------------------------------------------------------------------------
+
+Verdict sys_copy_file_range(Call& call, Thread& self) {
+  uint32_t from = description_of(self, call.args[0]), to = description_of(self, call.args[2]);
+  if (from == 0 && to == 0) return Verdict::PASS;
+  uint64_t size = smaller((uint64_t)call.args[4], kMaxTransfer);
+  Offset from_offset, to_offset;
+  long error = load_offset(from_offset, call.args[1], call.stack);
+  if (error == 0) error = load_offset(to_offset, call.args[3], call.stack);
+  if (error == 0 && (uint32_t)call.args[5] != 0) error = -EINVAL;
+  if (error == 0 && (from == 0 || to == 0)) error = -EXDEV;
+  if (error == 0 && (S_ISDIR(description_record(from)->mode) || S_ISDIR(description_record(to)->mode)))
+    error = -EISDIR;
+  if (error == 0) error = check_source(from);
+  if (error == 0) error = check_target(to);
+  if (error == 0 && appends(to)) error = -EBADF;
+  if (error != 0) return done(call, error);
+  return done(call, copy_in_tree(self, from, from_offset, to, to_offset, size, call.stack));
+}
+
+// ---- splice -------------------------------------------------------------------------------------
+
+namespace {
+
+bool is_pipe(long fd) {
+  struct stat status;
+  return kernel(SYS_fstat, fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+/**
+ * Bytes that a write to the pipe takes without waiting for its reader: splice answers with less
+ * rather than wait for all. An empty pipe takes its capacity; any other one page, once poll says so.
+ */
+uint64_t pipe_room(long pipe, bool nonblocking) {
+  int queued = 0;
+  kernel(SYS_ioctl, pipe, FIONREAD, &queued);
+  if (queued == 0) {
+    long capacity = kernel(SYS_fcntl, pipe, F_GETPIPE_SZ);
+    return capacity > 0 ? (uint64_t)capacity : kPipePage;
+  }
+  struct pollfd ready = {(int)pipe, POLLOUT, 0};
+  kernel(SYS_poll, &ready, 1, nonblocking ? 0 : -1);
+  return kPipePage;
+}
+
+bool is_nonblocking(long fd, long flags) {
+  constexpr long kSpliceNonblock = 2;
+  return (flags & kSpliceNonblock) != 0 || (kernel(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK) != 0;
+}
+
+long splice_to_pipe(Call& call, Thread& self, uint32_t from, Offset& offset) {
+  long pipe = call.args[2];
+  bool nonblocking = is_nonblocking(pipe, call.args[5]);
+  uint64_t size = smaller((uint64_t)call.args[4], pipe_room(pipe, nonblocking));
+  struct pollfd ready = {(int)pipe, POLLOUT, 0};
+  if (nonblocking && kernel(SYS_poll, &ready, 1, 0) == 0) return -EAGAIN;
+  return file_to_host(self, from, offset, smaller(size, kBounce), call.stack,
+                      [pipe](unsigned char* bytes, uint64_t count) {
+                        return kernel(SYS_write, pipe, bytes, count);
+                      });
+}
+
+long splice_from_pipe(Call& call, Thread& self, uint32_t to, Offset& offset) {
+  long pipe = call.args[0];
+  struct pollfd ready = {(int)pipe, POLLIN, 0};
+  if (is_nonblocking(pipe, call.args[5]) && kernel(SYS_poll, &ready, 1, 0) == 0) return -EAGAIN;
+  // One read: splice does not wait for more once it has some.
+  uint64_t size = smaller((uint64_t)call.args[4], kBounce);
+  return host_to_file(self, to, offset, size, call.stack,
+                      [pipe](unsigned char* bytes, uint64_t room) {
+                        return kernel(SYS_read, pipe, bytes, room);
+                      });
+}
+
+}  // namespace
+
+Verdict sys_splice(Call& call, Thread& self) {
+  uint32_t from = description_of(self, call.args[0]);
+  // tee and vmsplice work on pipes alone: whatever is ours is not one.
+  if (call.nr != SYS_splice) {
+    bool ours = from != 0 || (call.nr == SYS_tee && description_of(self, call.args[1]) != 0);
+    return ours ? done(call, call.nr == SYS_vmsplice ? -EBADF : -EINVAL) : Verdict::PASS;
+  }
+  uint32_t to = description_of(self, call.args[2]);
+  if (from == 0 && to == 0) return Verdict::PASS;
+  if (call.args[4] == 0) return done(call, 0);
+  long error = from != 0 ? check_source(from) : check_target(to);
+  long pipe = from != 0 ? call.args[2] : call.args[0];
+  if (error == 0 && ((from != 0 && to != 0) || !is_pipe(pipe))) error = -EINVAL;
+  if (error == 0 && (from != 0 ? call.args[3] : call.args[1]) != 0) error = -ESPIPE;
+  Offset offset;
+  if (error == 0) error = load_offset(offset, from != 0 ? call.args[1] : call.args[3], call.stack);
+  if (error == 0 && to != 0 && appends(to)) error = -EINVAL;
+  if (error == 0 && from != 0 && !S_ISREG(description_record(from)->mode)) error = -EINVAL;
+  if (error != 0) return done(call, error);
+  return done(call, from != 0 ? splice_to_pipe(call, self, from, offset)
+                              : splice_from_pipe(call, self, to, offset));
+}
+
+}  // namespace btfuse
