@@ -14,21 +14,22 @@ struct Call {
 };
 
 enum class Verdict : long {
-  PASS = 0,    ///< not ours: entry.S runs the original syscall instruction, registers untouched
-  DONE = 1,    ///< handled: rax = call.result
-  AROUND = 2,  ///< entry.S runs the syscall itself with the program's registers, then calls
-               ///< btfuse_after_clone() in parent and child. For clones that share or copy the TLS block:
-               ///< fork, vfork, posix_spawn. Thread creation (CLONE_SETTLS) must be PASS. Before it
-               ///< answers AROUND the handler keeps call->return_address where after_clone finds it
-               ///< (thread.vfork[]): nothing on the stack survives a child with a stack of its own
+  PASS = 0,  ///< not ours: entry.S runs the original syscall instruction, registers untouched
+  DONE = 1,  ///< handled: rax = call.result
+  AROUND =
+      2,  ///< entry.S runs the syscall itself with the program's registers, then calls
+          ///< btfuse_after_clone() in parent and child. For clones that share or copy the TLS
+          ///< block: fork, vfork, posix_spawn. Thread creation (CLONE_SETTLS) must be PASS. Before
+          ///< it answers AROUND the handler keeps call->return_address where after_clone finds it
+          ///< (thread.vfork[]): nothing on the stack survives a child with a stack of its own
 };
 
 /** preload/calls/dispatch.cpp: one exhaustive switch over the file calls. */
 extern "C" Verdict btfuse_dispatch(Call* call);
 /**
- * preload/calls/process.cpp: after a clone that entry.S ran, on the stack of whoever runs (the child's
- * may be new). result: as the kernel gave it. Returns where to go on: the return_address that the
- * handler kept. The program gets `result` in rax.
+ * preload/calls/process.cpp: after a clone that entry.S ran, on the stack of whoever runs (the
+ * child's may be new). result: as the kernel gave it. Returns where to go on: the return_address
+ * that the handler kept. The program gets `result` in rax.
  */
 extern "C" uint64_t btfuse_after_clone(long result);
 
@@ -42,9 +43,9 @@ inline constexpr long kSyscallsMax = 512;
 extern "C" const unsigned char btfuse_call_class[kSyscallsMax];
 
 /**
- * Fast look-up for CLASS_FD, kept current by attach, fork and vfork: the fd table of the process that
- * runs now. In a vfork child the parent's other threads must not use it, so it is per thread; a
- * thread whose pointer is still 0 goes to btfuse_dispatch.
+ * Fast look-up for CLASS_FD, kept current by attach, fork and vfork: the fd table of the process
+ * that runs now. In a vfork child the parent's other threads must not use it, so it is per thread;
+ * a thread whose pointer is still 0 goes to btfuse_dispatch.
  */
 extern __thread const uint32_t* btfuse_fd_table
     __attribute__((tls_model("initial-exec"), visibility("hidden")));

@@ -2,6 +2,7 @@
 // The elements of btfuse_call_class, one per system call number:
 // unsigned char btfuse_call_class[] = { ...this file... };
 // 0 pass, 1 fd, 2 ask: see CallClass in call.h.
+// clang-format off
 1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 0, 2, 0, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap munmap
 1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync
 1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,  // dup dup2 sendfile

@@ -4,16 +4,20 @@
 
 namespace btfuse {
 
-/** Environment as found at start-up: stack memory of the program, valid until it changes it. */
+/**
+ * Environment as found at start-up. Copies: a program may overwrite the memory that its environment
+ * stood in (to change its title, say).
+ */
 struct Start {
-  const char* session;    ///< BTFUSE_SESSION
-  const char* images;     ///< BTFUSE_IMAGES: directory of prepared images
-  const char* preload;    ///< our own path, as LD_PRELOAD must name it for a child
+  char session[BT_SESSION_NAME_MAX + 1];  ///< BTFUSE_SESSION
+  char images[BT_PATH_MAX];               ///< BTFUSE_IMAGES: directory of prepared images, or empty
+  const char* preload;                    ///< our own path, as LD_PRELOAD must name it for a child
   uint32_t session_length, images_length, preload_length;
 };
 extern Start start __attribute__((visibility("hidden")));
 
-/** Ends the process with one sentence on stderr and exit status 125. The only output the shim ever makes. */
+/** Ends the process with one sentence on stderr and exit status 125. The only output the shim ever
+ * makes. */
 [[noreturn]] void die(const char* sentence);
 
 /**

@@ -1,0 +1,18 @@
+// Puts a prepared image in the place of an object's text.
+#pragma once
+#include "object.h"
+
+namespace btfuse {
+
+/** <directory>/<build-id>-<version>-<calls>.img into `path` (BT_PATH_MAX bytes). False: too long.
+ */
+bool image_path(const char* directory, uint32_t length, const Object& object, char* path);
+
+/**
+ * Checks the image file against the object and maps it over the text. Nothing has changed unless it
+ * returns 0; else -errno, -EPROTO for an image that is not this object's or not this shim's, -EPERM
+ * for one that somebody else could have written.
+ */
+int map_image(const Object& object, const char* path, uint64_t euid);
+
+}  // namespace btfuse

@@ -1,0 +1,186 @@
+// DT_INIT of the shim: the first code of ours that runs in a program, before any constructor.
+// Without BTFUSE_SESSION in the environment it does nothing. With it, either the session is
+// attached and libc's text replaced, or the program ends: it must never run on with its file calls
+// unhooked.
+#include "start.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "../client/memory.h"
+#include "call.h"
+#include "map.h"
+
+namespace btfuse {
+
+Start start;
+
+// The numbers that entry.S knows.
+static_assert(CLASS_PASS == 0 && CLASS_FD == 1 && CLASS_ASK == 2 && kSyscallsMax == 512);
+static_assert((long)Verdict::PASS == 0 && (long)Verdict::DONE == 1 && (long)Verdict::AROUND == 2);
+static_assert(offsetof(Call, nr) == 0 && offsetof(Call, args) == 8);
+static_assert(offsetof(Call, return_address) == 56 && offsetof(Call, stack) == 64);
+static_assert(offsetof(Call, result) == 72 && sizeof(Call) == 80);
+
+void die(const char* sentence) {
+  constexpr size_t kMax = 512;
+  char line[kMax];
+  size_t length = 0;
+  for (const char* p = "bt-fuse: "; *p != 0; p++) line[length++] = *p;
+  while (*sentence != 0 && length < kMax - 1) line[length++] = *sentence++;
+  line[length++] = '\n';
+  kernel(SYS_write, 2, line, length);
+  for (;;) kernel(SYS_exit_group, 125);
+}
+
+namespace {
+
+/** Value of `name` ("KEY="), or nullptr. */
+const char* variable(char** environment, const char* name) {
+  const size_t length = strlen(name);
+  for (; *environment != nullptr; environment++) {
+    const char* entry = *environment;
+    size_t i = 0;
+    while (i < length && entry[i] == name[i]) i++;
+    if (i == length) return entry + length;
+  }
+  return nullptr;
+}
+
+/** Copies a value with its NUL; -1 when it does not fit. */
+long keep(char* to, size_t capacity, const char* value) {
+  const size_t length = strlen(value);
+  if (length >= capacity) return -1;
+  memcpy(to, value, length + 1);
+  return (long)length;
+}
+
+/** "ring:store:data:anchor:process"; false when it is anything else. */
+bool parse_inherited(const char* text, Inherited& inherited) {
+  uint32_t numbers[5];
+  for (int i = 0; i < 5; i++) {
+    if (*text < '0' || *text > '9') return false;
+    uint64_t value = 0;
+    for (; *text >= '0' && *text <= '9'; text++) {
+      value = value * 10 + (uint64_t)(*text - '0');
+      if (value > INT32_MAX) return false;
+    }
+    numbers[i] = (uint32_t)value;
+    if (*text++ != (i < 4 ? ':' : '\0')) return false;
+  }
+  inherited = {(int)numbers[0], (int)numbers[1], (int)numbers[2], (int)numbers[3], numbers[4]};
+  return true;
+}
+
+const char* attach_failure(int error) {
+  switch (error) {
+    case -ENOENT:
+      return "there is no running session of the name in BTFUSE_SESSION.";
+    case -EPROTO:
+      return "the session belongs to another version of bt-fuse, or its segments are damaged.";
+    case -EACCES:
+    case -EPERM:
+      return "the session belongs to another user.";
+    case -ENOSPC:
+    case -EAGAIN:
+      return "the session has no room for another process.";
+    case -ESHUTDOWN:
+    case -EPIPE:
+    case -EIO:
+      return "the server of the session has ended.";
+    default:
+      return "the session cannot be attached.";
+  }
+}
+
+const char* map_failure(int error) {
+  switch (error) {
+    case -EPERM:
+    case -EACCES:
+      return "the prepared image of libc may not be used: it must belong to root or you, be "
+             "writable by "
+             "nobody else, and lie on a file system without noexec.";
+    case -EPROTO:
+      return "the prepared image of libc is damaged or was made for another libc.";
+    default:
+      return "there is no prepared image of this program's libc, and the server could not make "
+             "one.";
+  }
+}
+
+/** Asks the server to prepare the image of an object; its path into `path` (BT_PATH_MAX bytes). 0
+ * or -errno. */
+int ask_for_image(const Object& object, char* path) {
+  const size_t length = strlen(object.path);
+  Slot* slot = begin(thread, (uint64_t)__builtin_frame_address(0));
+  if (slot == nullptr) return -EIO;
+  int status = -ENAMETOOLONG;
+  if (length < BT_INLINE_SIZE) {
+    slot->opcode = BT_OP_IMAGE;
+    slot->description = 0;
+    slot->path_length = slot->payload_length = (uint32_t)length;
+    slot->path2_length = 0;
+    memcpy(slot->payload, object.path, length);
+    status = transact(slot);
+  }
+  const uint32_t reply = slot->reply_length;
+  if (status == 0 && reply > 0 && reply < BT_PATH_MAX) {
+    memcpy(path, reply_payload(slot), reply);
+    path[reply] = 0;
+  } else if (status == 0) {
+    status = -ENAMETOOLONG;
+  }
+  end(thread);
+  return status;
+}
+
+int replace_text(const Object& libc, uint64_t euid) {
+  static char path[BT_PATH_MAX];
+  int status = -ENOENT;
+  if (start.images_length > 0 && image_path(start.images, start.images_length, libc, path)) {
+    status = map_image(libc, path, euid);
+  }
+  if (status == 0) return 0;
+  const int asked = ask_for_image(libc, path);
+  return asked == 0 ? map_image(libc, path, euid) : status;
+}
+
+void keep_environment(char** environment, const char* session, const char* preload) {
+  const long length = keep(start.session, sizeof start.session, session);
+  if (length <= 0) die("BTFUSE_SESSION is empty or too long.");
+  start.session_length = (uint32_t)length;
+  if (const char* images = variable(environment, "BTFUSE_IMAGES=")) {
+    const long kept = keep(start.images, sizeof start.images, images);
+    if (kept < 0) die("BTFUSE_IMAGES is too long.");
+    start.images_length = (uint32_t)kept;
+  }
+  start.preload = preload;
+  start.preload_length = (uint32_t)strlen(preload);
+}
+
+}  // namespace
+
+/** Called by the loader as DT_INIT, with what main will get. */
+extern "C" __attribute__((visibility("hidden"))) void btfuse_init(int, char**, char** environment) {
+  const char* session = variable(environment, "BTFUSE_SESSION=");
+  if (session == nullptr) return;
+  char** end = environment;
+  while (*end != nullptr) end++;
+  const Elf64_auxv_t* auxv = (const Elf64_auxv_t*)(end + 1);
+  const link_map* objects = loaded_objects(auxv);
+  Object libc;
+  if (!find_libc(objects, libc))
+    die("this program does not run on glibc (no libc.so.6 is loaded).");
+  if (libc.build_id == nullptr) die("this program's libc has no build-id.");
+  keep_environment(environment, session, own_path(objects));
+
+  Inherited inherited;
+  const char* handed_on = variable(environment, "BTFUSE_INHERIT=");
+  const bool inherits = handed_on != nullptr && parse_inherited(handed_on, inherited);
+  const int attached = attach(start.session, inherits ? &inherited : nullptr);
+  if (attached != 0) die(attach_failure(attached));
+  const int mapped = replace_text(libc, auxiliary(auxv, AT_EUID));
+  if (mapped != 0) die(map_failure(mapped));
+}
+
+}  // namespace btfuse
