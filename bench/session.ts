@@ -41,6 +41,7 @@ function environmentOf(name: string): Record<string, string> {
   const text = execFileSync(process.execPath, [bin, 'env', '--session', name], {
     encoding: 'utf8',
   });
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the braces are the shell's.
   const list = 'eval "$1"; for v in $(compgen -e); do printf "%s=%s\\0" "$v" "${!v}"; done';
   const all = execFileSync('bash', ['-c', list, 'bash', text], { encoding: 'utf8' });
   const pairs = all.split('\0').filter(Boolean);
