@@ -41,8 +41,10 @@ struct Offset {
 long load_offset(Offset& offset, long pointer, uint64_t stack) {
   offset = {(int64_t*)pointer, kAtPosition};
   if (pointer == 0) return 0;
-  if (!writable(offset.at, sizeof *offset.at, stack)) return -EFAULT;
+  if (!readable(offset.at, sizeof *offset.at, stack)) return -EFAULT;
   offset.value = *offset.at;
+  if (!writable(offset.at, sizeof *offset.at, stack)) return -EFAULT;
+  *offset.at = offset.value;  // the probe writes
   return offset.value < 0 ? -EINVAL : 0;
 }
 
