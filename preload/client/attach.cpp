@@ -1,5 +1,5 @@
-// How a process joins a session: the segments are found, checked and mapped, and a process record is
-// taken over from the image that this one replaces, or claimed.
+// How a process joins a session: the segments are found, checked and mapped, and a process record
+// is taken over from the image that this one replaces, or claimed.
 #include "client.h"
 
 #include "../image/call.h"
@@ -74,8 +74,8 @@ int open_segment(const char* session, const char* suffix, int flags) {
 }
 
 /**
- * Virtual descriptors are duplicates of it. A directory: a read or write that the shim missed fails with
- * EISDIR. One in /proc: so does a name that the shim missed, relative to it.
+ * Virtual descriptors are duplicates of it. A directory: a read or write that the shim missed fails
+ * with EISDIR. One in /proc: so does a name that the shim missed, relative to it.
  */
 int open_anchor() {
   long fd = kernel(SYS_openat, AT_FDCWD, "/proc/self/fdinfo", O_RDONLY | O_DIRECTORY);
@@ -93,7 +93,8 @@ struct Files {
   Checked ring_checked, store_checked, data_checked;
 };
 
-/** The three descriptors belong together. Store and data may be missing where the session grants none. */
+/** The three descriptors belong together. Store and data may be missing where the session grants
+ * none. */
 int check_all(Files& files) {
   int error = check(files.ring, RING, files.ring_checked);
   if (error == 0 && files.store >= 0) error = check(files.store, STORE, files.store_checked);
@@ -120,16 +121,18 @@ int open_all(const char* session, Files& files) {
   return error;
 }
 
-bool failed(const void* address) { return (uint64_t)address > -4096ul; }
+bool failed(const void* address) {
+  return (uint64_t)address > -4096ul;
+}
 
 int map_all(const Files& files) {
-  void* ring = (void*)kernel(SYS_mmap, 0, BT_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                             files.ring, 0);
+  void* ring =
+      (void*)kernel(SYS_mmap, 0, BT_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, files.ring, 0);
   if (failed(ring)) return (int)(long)ring;
   void* store = nullptr;
   if (files.store >= 0) {
-    store = (void*)kernel(SYS_mmap, 0, files.store_checked.size, PROT_READ, MAP_SHARED,
-                          files.store, 0);
+    store =
+        (void*)kernel(SYS_mmap, 0, files.store_checked.size, PROT_READ, MAP_SHARED, files.store, 0);
     if (failed(store)) {
       kernel(SYS_munmap, ring, BT_RING_SIZE);
       return (int)(long)store;
@@ -147,7 +150,9 @@ int map_all(const Files& files) {
   return 0;
 }
 
-uint64_t stack_here() { return (uint64_t)__builtin_frame_address(0); }
+uint64_t stack_here() {
+  return (uint64_t)__builtin_frame_address(0);
+}
 
 /** After an exec: descriptors that were close-on-exec are gone, and so are all memory maps. */
 void drop_what_exec_dropped(uint32_t index) {

@@ -20,11 +20,11 @@ struct Thread {
   uint32_t process;  ///< index of the process record that this thread acts for; differs from
                      ///< client.process only in a vfork child; 0: take client.process
   uint32_t depth;    ///< requests under way on this thread
-  uint32_t slots[kNesting];  ///< slot index + 1 for each depth; 0: none claimed
+  uint32_t slots[kNesting];        ///< slot index + 1 for each depth; 0: none claimed
   uint32_t generations[kNesting];  ///< Slot.generation when it was claimed
   uint64_t frames[kNesting];  ///< stack pointer of the program at each depth: a call from a frame
                               ///< above it means that a longjmp left the request behind
-  uint32_t vforks;   ///< vfork children now running on this thread's memory
+  uint32_t vforks;            ///< vfork children now running on this thread's memory
   struct {
     uint64_t return_address;
     uint32_t process;
@@ -36,27 +36,33 @@ extern __thread Thread thread __attribute__((tls_model("initial-exec"), visibili
 
 /** One process. In bss; written at attach and by fork only. */
 struct Client {
-  unsigned char* ring;         ///< ring segment, read-write, BT_RING_SIZE bytes; nullptr: not attached
+  unsigned char* ring;  ///< ring segment, read-write, BT_RING_SIZE bytes; nullptr: not attached
   const unsigned char* store;  ///< store segment, read-only (nullptr when not granted)
   int ring_fd, store_fd, data_fd, anchor_fd;  ///< all ≥ BT_PRIVATE_FD_MIN where the limit allows
-  uint32_t process;            ///< index of our process record
+  uint32_t process;                           ///< index of our process record
   uint32_t pid;
   uint32_t prefix_length;
-  const char* prefix;          ///< in the ring's SegmentHeader, NUL-terminated, e.g. "/bt"
+  const char* prefix;  ///< in the ring's SegmentHeader, NUL-terminated, e.g. "/bt"
   uint64_t store_size, data_size;
 };
 
 extern Client client __attribute__((visibility("hidden")));
 
-inline SegmentHeader* ring_segment() { return (SegmentHeader*)client.ring; }
-inline RingHeader* ring_header() { return (RingHeader*)(client.ring + BT_PAGE_SIZE); }
+inline SegmentHeader* ring_segment() {
+  return (SegmentHeader*)client.ring;
+}
+inline RingHeader* ring_header() {
+  return (RingHeader*)(client.ring + BT_PAGE_SIZE);
+}
 inline Slot* slot_at(uint32_t index) {
   return (Slot*)(client.ring + BT_RING_SLOTS_OFFSET) + index;
 }
 inline unsigned char* slab_at(uint32_t index) {
   return client.ring + BT_RING_SLABS_OFFSET + (uint64_t)index * BT_SLAB_SIZE;
 }
-inline uint32_t index_of(const Slot* slot) { return (uint32_t)(slot - slot_at(0)); }
+inline uint32_t index_of(const Slot* slot) {
+  return (uint32_t)(slot - slot_at(0));
+}
 inline Process* process_at(uint32_t index) {
   return (Process*)(client.ring + BT_RING_PROCESSES_OFFSET) + index;
 }
@@ -65,7 +71,9 @@ inline uint32_t* fd_table_of(uint32_t process) {
                      (uint64_t)process * BT_RING_FD_TABLE_SIZE);
 }
 /** Mapping references of a process: MAPPINGS_MAX words behind its fd table. */
-inline uint32_t* mapping_table_of(uint32_t process) { return fd_table_of(process) + BT_FDS_MAX; }
+inline uint32_t* mapping_table_of(uint32_t process) {
+  return fd_table_of(process) + BT_FDS_MAX;
+}
 inline DescriptionState* description_state(uint32_t id) {
   return (DescriptionState*)(client.ring + BT_RING_DESCRIPTIONS_OFFSET) + id;
 }
@@ -92,21 +100,25 @@ struct Inherited {
  */
 int attach(const char* session, const Inherited* inherited);
 
-/** Claims a process record (state FORKING, parent = `parent`, fd table empty and backed). 0: none free. */
+/** Claims a process record (state FORKING, parent = `parent`, fd table empty and backed). 0: none
+ * free. */
 uint32_t claim_process(uint32_t parent);
 /** Fills ids, groups and umask of the record from the kernel. */
 void load_credentials(uint32_t process);
-/** Backs the first `bytes` of the record's fd table (doubling). False: -ENOSPC, the words must not be touched. */
+/** Backs the first `bytes` of the record's fd table (doubling). False: -ENOSPC, the words must not
+ * be touched. */
 bool back_fd_table(uint32_t process, uint64_t bytes);
-/** -1 reference of a description; the last one posts RELEASE. Uses begin/end. descriptors.h: drop() is this. */
+/** -1 reference of a description; the last one posts RELEASE. Uses begin/end. descriptors.h: drop()
+ * is this. */
 void release_reference(Thread& self, uint32_t description, uint64_t user_stack);
 
 // ---- ring.cpp -----------------------------------------------------------------------------------
 
 /**
- * A slot, IDLE, with opcode 0, flags 0, credentials, umask and symlinks filled in; every other field
- * is as the last request left it, so set what the opcode reads. nullptr: none to be had (-EIO).
- * `user_stack` is the program's stack pointer. Each begin() that gave a slot is paired with one end().
+ * A slot, IDLE, with opcode 0, flags 0, credentials, umask and symlinks filled in; every other
+ * field is as the last request left it, so set what the opcode reads. nullptr: none to be had
+ * (-EIO). `user_stack` is the program's stack pointer. Each begin() that gave a slot is paired with
+ * one end().
  */
 Slot* begin(Thread& self, uint64_t user_stack);
 void end(Thread& self);
@@ -125,8 +137,9 @@ inline unsigned char* reply_payload(Slot* slot) {
 /** Gives the slots of this thread back. Called when a thread exits, and before an execve. */
 void release_slots(Thread& self);
 /**
- * In a fork child (a copy of the parent's memory): forgets tid, depth, slots and vfork frames, which
- * are the parent's. Not in a vfork child, which runs on the parent's thread and may use its slots.
+ * In a fork child (a copy of the parent's memory): forgets tid, depth, slots and vfork frames,
+ * which are the parent's. Not in a vfork child, which runs on the parent's thread and may use its
+ * slots.
  */
 void forget_slots(Thread& self);
 /** True when nobody will answer any more: stopped, or the server's thread is gone. */

@@ -1,6 +1,6 @@
 // memcpy and kin. The compiler calls them by name, so they are here even where no source line does.
-// Small sizes take overlapping word moves; from 64 bytes on `rep movsb`, which the processors of the
-// last ten years (ERMS, FSRM) run at the width of their widest register, without touching one.
+// Small sizes take overlapping word moves; from 64 bytes on `rep movsb`, which the processors of
+// the last ten years (ERMS, FSRM) run at the width of their widest register, without touching one.
 #include "memory.h"
 
 namespace {
@@ -14,7 +14,9 @@ constexpr std::size_t kStringMin = 64;
 inline Word load(const void* from, std::size_t at) {
   return *(const Word*)((const char*)from + at);
 }
-inline void store(void* to, std::size_t at, Word value) { *(Word*)((char*)to + at) = value; }
+inline void store(void* to, std::size_t at, Word value) {
+  *(Word*)((char*)to + at) = value;
+}
 
 /** Up to 16 bytes; everything is loaded before anything is stored, so overlap does no harm. */
 inline void move_short(void* to, const void* from, std::size_t size) {

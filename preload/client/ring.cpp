@@ -28,15 +28,21 @@ constexpr long kSliceNanoseconds = 100'000'000;
 /** A thread that finds all slots taken tries so often, a millisecond apart. */
 constexpr int kClaimRounds = 1000;
 
-inline void compiler_barrier() { asm volatile("" ::: "memory"); }
-inline void pause() { asm volatile("pause"); }
+inline void compiler_barrier() {
+  asm volatile("" ::: "memory");
+}
+inline void pause() {
+  asm volatile("pause");
+}
 inline uint64_t cycles() {
   uint32_t low, high;
   asm volatile("rdtsc" : "=a"(low), "=d"(high));
   return (uint64_t)high << 32 | low;
 }
 
-inline uint32_t state_of(Slot* slot) { return __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE); }
+inline uint32_t state_of(Slot* slot) {
+  return __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
+}
 inline bool under_way(uint32_t state) {
   return state == BT_SLOT_STATE_REQUEST || state == BT_SLOT_STATE_SLEEPING;
 }
@@ -45,7 +51,8 @@ inline uint32_t* leaf_word(uint32_t leaf) {
   return (uint32_t*)(client.ring + BT_RING_LEAVES_OFFSET + leaf * BT_RING_LEAF_STRIDE);
 }
 
-/** A parked server sleeps on the bell: the count makes its wait return even if we die before the wake. */
+/** A parked server sleeps on the bell: the count makes its wait return even if we die before the
+ * wake. */
 __attribute__((noinline)) void ring_the_bell(RingHeader* header) {
   __atomic_fetch_add(&header->bell, 1, __ATOMIC_SEQ_CST);
   BTFUSE_STEP(7);
@@ -55,8 +62,8 @@ __attribute__((noinline)) void ring_the_bell(RingHeader* header) {
 
 /**
  * The order matters and each step may be the last of this process: the leaf before the summary, so
- * that who sees the summary finds the leaf; always both, so that a bit whose owner died between them
- * hides nobody else's; both before the look at `parked`, so that no wake-up is lost.
+ * that who sees the summary finds the leaf; always both, so that a bit whose owner died between
+ * them hides nobody else's; both before the look at `parked`, so that no wake-up is lost.
  */
 inline void submit(Slot* slot) {
   RingHeader* header = ring_header();
@@ -72,7 +79,8 @@ inline void submit(Slot* slot) {
   if (__atomic_load_n(&header->parked, __ATOMIC_SEQ_CST) != 0) ring_the_bell(header);
 }
 
-/** Spins while the server works on another CPU. On ours it could not: then the spin would only delay it. */
+/** Spins while the server works on another CPU. On ours it could not: then the spin would only
+ * delay it. */
 inline uint32_t spin(Slot* slot) {
   const RingHeader* header = ring_header();
   const uint64_t start = cycles();
@@ -88,12 +96,12 @@ inline uint32_t spin(Slot* slot) {
   return state;
 }
 
-/** Sleeps until the server has answered. Returns the state, which is still under way when it is gone. */
+/** Sleeps until the server has answered. Returns the state, which is still under way when it is
+ * gone. */
 uint32_t sleep(Slot* slot) {
   uint32_t expected = BT_SLOT_STATE_REQUEST;
-  const bool swapped =
-      __atomic_compare_exchange_n(&slot->state, &expected, BT_SLOT_STATE_SLEEPING, false,
-                                  __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+  const bool swapped = __atomic_compare_exchange_n(&slot->state, &expected, BT_SLOT_STATE_SLEEPING,
+                                                   false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
   BTFUSE_STEP(10);
   if (!swapped && expected != BT_SLOT_STATE_SLEEPING) return expected;
   const timespec slice = {0, kSliceNanoseconds};
@@ -126,8 +134,8 @@ __attribute__((noinline)) uint32_t await(Slot* slot) {
  * have opened, nor copy under its grant.
  */
 bool discard(Slot* slot) {
-  const bool opened = slot->opcode == BT_OP_OPEN || slot->opcode == BT_OP_CREATE ||
-                      slot->opcode == BT_OP_TMPFILE;
+  const bool opened =
+      slot->opcode == BT_OP_OPEN || slot->opcode == BT_OP_CREATE || slot->opcode == BT_OP_TMPFILE;
   const uint32_t id = slot->reply_description;
   if (!opened || slot->status != 0 || id == 0 || id >= BT_DESCRIPTIONS_MAX) return true;
   if (__atomic_fetch_sub(&description_state(id)->references, 1, __ATOMIC_ACQ_REL) != 1) return true;
@@ -150,7 +158,8 @@ bool abandon_grant(Slot* slot) {
   return true;
 }
 
-/** Makes a slot of ours ready for the next request. `left` : its last request was this thread's own. */
+/** Makes a slot of ours ready for the next request. `left` : its last request was this thread's
+ * own. */
 __attribute__((noinline)) bool settle(Slot* slot, bool left) {
   uint32_t state = state_of(slot);
   if (under_way(state)) state = await(slot);
@@ -212,8 +221,8 @@ inline Slot* own_slot(Thread& self, uint32_t depth) {
   }
   if (!left) slot = claim(self, depth);
   if (slot == nullptr) return nullptr;
-  const bool ready = state_of(slot) == BT_SLOT_STATE_IDLE &&
-                     __atomic_load_n(&slot->grant, __ATOMIC_RELAXED) == 0;
+  const bool ready =
+      state_of(slot) == BT_SLOT_STATE_IDLE && __atomic_load_n(&slot->grant, __ATOMIC_RELAXED) == 0;
   return ready || settle(slot, left) ? slot : nullptr;
 }
 
@@ -346,8 +355,8 @@ bool server_gone() {
   // A serving thread is gone at once when its process is killed, even while that is a zombie.
   if (tid != 0 && tid != pid && kernel(SYS_tgkill, pid, tid, 0) != -ESRCH) return false;
   if (tid == 0 && kernel(SYS_kill, pid, 0) != -ESRCH) return false;
-  // Not to be seen from here: gone, or in another pid namespace. The server holds a lock on the ring
-  // for as long as it lives, and that every namespace can see.
+  // Not to be seen from here: gone, or in another pid namespace. The server holds a lock on the
+  // ring for as long as it lives, and that every namespace can see.
   constexpr long kLockShared = 1, kLockNonblocking = 4, kUnlock = 8;
   if (kernel(SYS_flock, client.ring_fd, kLockShared | kLockNonblocking) < 0) return false;
   kernel(SYS_flock, client.ring_fd, kUnlock);

@@ -1,5 +1,5 @@
-// Shared by the files of the addon. Loaded once per JavaScript thread: every environment has its own
-// table of mapped segments, so no locks are needed.
+// Shared by the files of the addon. Loaded once per JavaScript thread: every environment has its
+// own table of mapped segments, so no locks are needed.
 #pragma once
 #include <cstdint>
 #include <vector>

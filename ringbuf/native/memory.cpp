@@ -1,5 +1,5 @@
-// What the serving thread calls for every request: bulk copies and futexes. Plain Node-API, no wrapper
-// objects: the call itself is most of the cost.
+// What the serving thread calls for every request: bulk copies and futexes. Plain Node-API, no
+// wrapper objects: the call itself is most of the cost.
 #include "addon.h"
 
 #include <cerrno>
@@ -68,7 +68,9 @@ napi_value sched_yield_now(napi_env, napi_callback_info) {
   return nullptr;
 }
 
-napi_value current_cpu(napi_env env, napi_callback_info) { return integer(env, sched_getcpu()); }
+napi_value current_cpu(napi_env env, napi_callback_info) {
+  return integer(env, sched_getcpu());
+}
 
 }  // namespace
 

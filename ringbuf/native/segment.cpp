@@ -34,11 +34,14 @@ std::string path_of(const Arguments& arguments) {
     return "";
   }
   if (length == 0 || length >= sizeof name - 1 || name[0] == '.') return "";
-  if (std::memchr(name, '/', length) != nullptr || std::memchr(name, 0, length) != nullptr) return "";
+  if (std::memchr(name, '/', length) != nullptr || std::memchr(name, 0, length) != nullptr)
+    return "";
   return std::string("/dev/shm/") + std::string(name, length);
 }
 
-napi_value invalid(napi_env env) { return integer(env, -EINVAL); }
+napi_value invalid(napi_env env) {
+  return integer(env, -EINVAL);
+}
 
 /** Gives the new file its size, or closes it again. */
 napi_value sized(napi_env env, int fd, std::int64_t size, const char* unlink_path) {
@@ -84,7 +87,9 @@ napi_value remember(const Arguments& arguments, const Mapping& mapping) {
 }
 
 /** Touching a page past the end of the file would be SIGBUS. */
-bool file_holds(int fd, std::int64_t size) { return size > 0 && lseek(fd, 0, SEEK_END) >= size; }
+bool file_holds(int fd, std::int64_t size) {
+  return size > 0 && lseek(fd, 0, SEEK_END) >= size;
+}
 
 napi_value map(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -151,8 +156,8 @@ napi_value shared_array_buffer(napi_env env, napi_callback_info info) {
 }
 
 /**
- * Forgets a segment. Memory that JavaScript still sees is not taken away: a lent mapping goes with its
- * buffer, and one over WebAssembly memory gives way to private pages.
+ * Forgets a segment. Memory that JavaScript still sees is not taken away: a lent mapping goes with
+ * its buffer, and one over WebAssembly memory gives way to private pages.
  */
 napi_value unmap(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -181,7 +186,9 @@ napi_value allocate_with(napi_env env, napi_callback_info info, int mode) {
   return outcome(env, result);
 }
 
-napi_value allocate(napi_env env, napi_callback_info info) { return allocate_with(env, info, 0); }
+napi_value allocate(napi_env env, napi_callback_info info) {
+  return allocate_with(env, info, 0);
+}
 
 napi_value punch(napi_env env, napi_callback_info info) {
   return allocate_with(env, info, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
@@ -203,7 +210,9 @@ napi_value close_fd(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-bool has_external_shared_array_buffer() { return create_external() != nullptr; }
+bool has_external_shared_array_buffer() {
+  return create_external() != nullptr;
+}
 
 const Method segment_methods[] = {
     {"shmCreate", shm_create},

@@ -1,0 +1,29 @@
+// The parts of the stress program. Each returns an exit status; what it found goes to stdout as
+// JSON.
+#pragma once
+#include "../../../preload/client/client.h"
+
+extern int kill_at_step;
+
+/** A no-op that proves that the answer is the one to this very request: result = offset + 1. */
+inline bool echo(btfuse::Thread& self, int64_t value) {
+  using namespace btfuse;
+  Slot* slot = begin(self, (uint64_t)__builtin_frame_address(0));
+  if (slot == nullptr) return false;
+  slot->opcode = BT_OP_NOOP;
+  slot->offset = value;
+  const int32_t status = transact(slot);
+  const int64_t result = slot->result;
+  end(self);
+  return status == 0 && result == value + 1;
+}
+
+/** `threads` clients of a running session, `requests` each. */
+int run_clients(int threads, long requests);
+/** One request after another and one per millisecond; percentiles in ns. */
+int run_bench(long warm, long paced);
+/** Dies at step `step` of a request, having let `before` pass. */
+int run_kill(int step, long before);
+/** Server and clients in this process, the server a mirror of ringbuf/ring.ts: for ThreadSanitizer.
+ */
+int run_pair(int threads, long requests, bool spinning);
