@@ -1,0 +1,38 @@
+import { describe } from 'vitest';
+import { neverReachesHost, type Scenario, sameAsTmpfs } from './compare.ts';
+
+const concurrency: Scenario = {
+  name: 'many processes at once',
+  script: 'concurrency',
+  milliseconds: 120_000,
+};
+const permissions: Scenario = {
+  name: 'what another user may do',
+  script: 'permissions',
+  needs: ['setpriv'],
+};
+const shells: Scenario = {
+  name: 'other shells, editors and small tools',
+  script: 'shells',
+};
+const archives: Scenario = {
+  name: 'archivers and compressors',
+  script: 'archives',
+};
+const builds: Scenario = {
+  name: 'cmake, ninja, rustc, node modules',
+  script: 'builds',
+  needs: ['gcc'],
+  milliseconds: 120_000,
+};
+
+describe('others', () => {
+  for (const scenario of [concurrency, shells, archives, builds]) sameAsTmpfs(scenario);
+  for (const scenario of [concurrency, shells]) neverReachesHost(scenario);
+});
+
+// Only root can become another user.
+describe.skipIf(process.getuid?.() !== 0)('permissions', () => {
+  sameAsTmpfs(permissions);
+  neverReachesHost(permissions);
+});
