@@ -1,0 +1,247 @@
+#include "exec_file.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../client/memory.h"
+#include "descriptors.h"
+#include "user_memory.h"
+
+namespace btfuse {
+
+namespace {
+
+// Younger than some headers.
+constexpr uint32_t kMfdExec = 0x10;
+constexpr long kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+constexpr uint64_t kMemfdName = 64;
+
+void fill_open(Slot& slot, const Call& call) {
+  slot.opcode = BT_OP_OPEN;
+  slot.flags = (uint32_t)call.args[2];
+  slot.mode = 0;
+}
+
+/** A request on the file's description, without paths; the status. */
+int32_t ask_about(Call& call, Thread& self, const ExecFile& file, uint32_t opcode, uint32_t mode,
+                  uint32_t* file_mode) {
+  Slot* slot = begin_on(call, self, file.description);
+  if (slot == nullptr) return -EIO;
+  slot->opcode = opcode;
+  slot->flags = opcode == BT_OP_ACCESS ? AT_EMPTY_PATH : 0;
+  slot->mode = mode;
+  int32_t status = transact_plain(slot);
+  if (file_mode != nullptr) *file_mode = ((const Attributes*)slot->attr)->mode;
+  end(self);
+  return status;
+}
+
+/** The last component of a path. */
+const char* base_name(const char* path) {
+  const char* name = path;
+  for (const char* at = path; *at != 0; at++) {
+    if (*at == '/' && at[1] != 0) name = at + 1;
+  }
+  return name;
+}
+
+bool starts_with(const char* text, const char* start) {
+  while (*start != 0) {
+    if (*text++ != *start++) return false;
+  }
+  return true;
+}
+
+bool is_elf(const ExecFile& file) {
+  return file.head_length >= sizeof(Elf64_Ehdr) && memcmp(file.head, ELFMAG, SELFMAG) == 0;
+}
+
+/** Is there a program header of type PT_INTERP? */
+bool has_interpreter(Call& call, Thread& self, const ExecFile& file) {
+  auto& header = *(const Elf64_Ehdr*)file.head;
+  if (header.e_phentsize != sizeof(Elf64_Phdr)) return false;
+  for (uint32_t i = 0; i < header.e_phnum; i++) {
+    Elf64_Phdr entry;
+    uint64_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
+    if (at + sizeof(Elf64_Phdr) <= file.head_length) {
+      memcpy(&entry, file.head + at, sizeof(Elf64_Phdr));
+    } else if (read_exec(call, self, file, (char*)&entry, sizeof(Elf64_Phdr), at) !=
+               (long)sizeof(Elf64_Phdr)) {
+      return false;
+    }
+    if (entry.p_type == PT_INTERP) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t at_flags,
+              ExecFile& file) {
+  file.fd = -1;
+  file.borrowed = file.crossed = false;
+  file.description = 0;
+  file.head_length = 0;
+  Target start;
+  classify(self, dirfd, path, path_flags_of(at_flags), call.stack, start);
+  if (start.where == Where::HOST && start.length == 0 && (at_flags & AT_EMPTY_PATH)) {
+    file.fd = (int)dirfd;
+    file.borrowed = true;
+  } else {
+    bool nofollow = (at_flags & AT_SYMLINK_NOFOLLOW) != 0;
+    Call open = call;
+    open.nr = SYS_openat;
+    open.args[0] = dirfd;
+    open.args[1] = (long)path;
+    open.args[2] = kLookFlags | (nofollow ? O_NOFOLLOW : 0);
+    open.args[3] = 0;
+    PathCall paths{.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(at_flags)}};
+    Slot* slot = ask(open, self, paths, fill_open);
+    if (slot != nullptr) {
+      int32_t status = slot->status;
+      file.description = slot->reply_description;
+      end(self);
+      if (status != 0) return status;
+    } else {
+      file.fd = open.result < 0 ? -1 : open.result;
+      file.crossed = start.where != Where::HOST;
+      // From here the kernel would judge another path than the one that led here.
+      if (file.crossed && open.result < 0) return (int)open.result;
+      if (open.result == -ENOENT) return -ENOENT;
+    }
+  }
+  long length = read_exec(call, self, file, file.head, kHeadSize, 0);
+  file.head_length = length < 0 ? 0 : (uint32_t)length;
+  return 0;
+}
+
+void close_exec(Call& call, Thread& self, ExecFile& file) {
+  if (file.description != 0) drop(self, file.description, call.stack);
+  if (file.fd >= 0 && !file.borrowed) kernel(SYS_close, file.fd);
+  file.description = 0;
+  file.fd = -1;
+}
+
+long read_exec(Call& call, Thread& self, const ExecFile& file, char* to, uint64_t size,
+               uint64_t offset) {
+  if (file.description == 0) return kernel(SYS_pread64, file.fd, to, size, offset);
+  Slot* slot = begin_on(call, self, file.description);
+  if (slot == nullptr) return -EIO;
+  slot->opcode = BT_OP_READ;
+  slot->flags = 0;
+  slot->size = size;
+  slot->offset = (int64_t)offset;
+  long result = transact_plain(slot);
+  if (result == 0) {
+    result = (long)slot->reply_length < (long)size ? (long)slot->reply_length : (long)size;
+    memcpy(to, reply_payload(slot), (uint64_t)result);
+  }
+  end(self);
+  return result;
+}
+
+Format format_of(Call& call, Thread& self, const ExecFile& file, const char* path) {
+  if (file.head_length >= 2 && file.head[0] == '#' && file.head[1] == '!') return Format::SCRIPT;
+  if (!is_elf(file)) return Format::OTHER;
+  auto& header = *(const Elf64_Ehdr*)file.head;
+  if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return Format::OTHER;
+  // ld.so would leave a shim of the wrong class out and go on without it.
+  if (header.e_machine == EM_386) return Format::STATIC;
+  if (header.e_machine != EM_X86_64) return Format::OTHER;
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) return Format::STATIC;
+  if (has_interpreter(call, self, file)) return Format::DYNAMIC;
+  // ld.so called as a program (ldd does) has no interpreter, being one, and honours LD_PRELOAD.
+  const char* name = base_name(path);
+  bool loader =
+      starts_with(name, "ld-linux") || starts_with(name, "ld.so") || starts_with(name, "ld-2.");
+  return loader ? Format::DYNAMIC : Format::STATIC;
+}
+
+int may_execute(Call& call, Thread& self, const ExecFile& file) {
+  if (file.description != 0) {
+    uint32_t mode = 0;
+    int32_t status = ask_about(call, self, file, BT_OP_GETATTR, 0, &mode);
+    if (status != 0) return status;
+    if (!S_ISREG(mode)) return -EACCES;
+    return ask_about(call, self, file, BT_OP_ACCESS, X_OK, nullptr);
+  }
+  struct stat status;
+  if (kernel(SYS_fstat, file.fd, &status) != 0 || !S_ISREG(status.st_mode)) return -EACCES;
+  long allowed = kernel(SYS_faccessat2, file.fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH);
+  return allowed == -EACCES ? -EACCES : 0;
+}
+
+bool raises_privileges(Thread& self, const ExecFile& file) {
+  struct stat status;
+  if (file.description != 0 || file.fd < 0) return false;
+  if (kernel(SYS_fstat, file.fd, &status) != 0) return false;
+  const Process* process = process_at(process_of(self));
+  if ((status.st_mode & S_ISUID) && status.st_uid != process->uid) return true;
+  bool setgid = (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+  if (setgid && status.st_gid != process->gid) return true;
+  if (process->uid == 0) return false;
+  return kernel(SYS_fgetxattr, file.fd, "security.capability", 0, 0) > 0;
+}
+
+long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* path) {
+  char name[kMemfdName];
+  const char* base = base_name(path);
+  uint64_t length = 0;
+  for (; base[length] != 0 && base[length] != '/' && length < kMemfdName - 1; length++) {
+    name[length] = base[length];
+  }
+  name[length] = 0;
+  long fd = kernel(SYS_memfd_create, name, MFD_CLOEXEC | kMfdExec);
+  if (fd == -EINVAL) fd = kernel(SYS_memfd_create, name, MFD_CLOEXEC);
+  if (fd < 0) return fd;
+
+  Slot* slot = begin_on(call, self, file.description);
+  long error = slot == nullptr || slab_of(slot, BT_SLAB_SIZE) == nullptr ? -ENOMEM : 0;
+  for (int64_t offset = 0; error == 0;) {
+    slot->opcode = BT_OP_READ;
+    slot->flags = 0;
+    slot->size = BT_SLAB_SIZE;
+    slot->offset = offset;
+    error = transact_plain(slot);
+    if (error != 0 || slot->reply_length == 0) break;
+    long written = kernel(SYS_pwrite64, fd, reply_payload(slot), slot->reply_length, offset);
+    if (written <= 0)
+      error = written < 0 ? written : -EIO;
+    else
+      offset += written;
+  }
+  if (slot != nullptr) end(self);
+  if (error == 0) return fd;
+  kernel(SYS_close, fd);
+  return error;
+}
+
+int parse_script(char (&head)[kHeadSize], uint32_t length, char*& interpreter, char*& argument) {
+  auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  char* end = head + length;
+  char* line_end = head + 2;
+  while (line_end < end && *line_end != '\n' && *line_end != 0) line_end++;
+  char* at = head + 2;
+  while (at < line_end && is_blank(*at)) at++;
+  char* name_end = at;
+  while (name_end < line_end && !is_blank(*name_end)) name_end++;
+  if (name_end == at) return -ENOEXEC;
+  // A line cut off by the end of the buffer may hold half a name.
+  bool cut = line_end == end && length == kHeadSize;
+  if (cut && name_end == line_end) return -ENOEXEC;
+  char* text = name_end;
+  while (text < line_end && is_blank(*text)) text++;
+  while (line_end > text && is_blank(line_end[-1])) line_end--;
+  if (line_end == head + kHeadSize) line_end--;
+  *line_end = 0;
+  argument = text < line_end ? text : nullptr;
+  *name_end = 0;
+  interpreter = at;
+  return 0;
+}
+
+}  // namespace btfuse
