@@ -26,3 +26,11 @@ export function build(name: keyof typeof programs): string {
   if (result.status !== 0) throw new Error(`${compiler} did not build ${name}`);
   return program;
 }
+
+/** The ring's own client, from the CMake project: its target is not part of a normal build. */
+export function buildRingClient(): string {
+  const args = ['--build', `${root}build`, '--target', 'ring_stress'];
+  const result = spawnSync('cmake', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (result.status !== 0) throw new Error('cmake did not build ring_stress');
+  return `${root}build/test/ring_stress`;
+}

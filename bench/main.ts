@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     await session.stop();
   }
   if (options.parts.has('ring')) {
-    const ring = timeRing(options);
+    const ring = await timeRing(options);
     report.ring = ring;
     console.log(ringTable(ring));
   }

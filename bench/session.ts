@@ -4,20 +4,23 @@ import { createInterface } from 'node:readline';
 import { root } from './build.ts';
 
 const bin = `${root}src/cli/bin.mjs`;
+export type Waiter = 'futex' | 'atomics';
 export const prefix = '/btfuse-bench';
 
 export interface BenchSession {
+  readonly name: string;
   /** Variables that put a program into the session. */
   readonly environment: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-export async function startSession(): Promise<BenchSession> {
-  const name = `bench-${process.pid}`;
-  const serve = ['serve', '--session', name, '--mount', prefix];
+export async function startSession(waiter: Waiter = 'futex'): Promise<BenchSession> {
+  const name = `bench-${waiter}-${process.pid}`;
+  const serve = ['serve', '--session', name, '--mount', prefix, '--wait', waiter];
   const server = spawn(process.execPath, [bin, ...serve], { stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(server);
   return {
+    name,
     environment: environmentOf(name),
     async stop() {
       const ended = new Promise((resolve) => server.once('exit', resolve));
