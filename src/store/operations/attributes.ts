@@ -123,7 +123,7 @@ function checkTimes(store: Store, caller: Caller, ino: number, change: Attribute
   if ((valid & FATTR_ATIME) !== 0 && change.atimensec >= NS_PER_S) return -EINVAL;
   if ((valid & FATTR_MTIME) !== 0 && change.mtimensec >= NS_PER_S) return -EINVAL;
   if (isOwner(store, caller, ino)) return 0;
-  if ((valid & TIMES) !== BOTH_NOW) return -EPERM;
+  if ((valid & BOTH_NOW) !== BOTH_NOW) return -EPERM;
   return may(store, caller, ino, MAY_WRITE);
 }
 

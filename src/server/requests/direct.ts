@@ -1,0 +1,126 @@
+/** Requests that answer with places in the data segment: direct transfers under a grant, and memory maps. */
+import {
+  DESCRIPTION_STATE_POSITION,
+  DESCRIPTION_STATE_STATUS_FLAGS,
+  PAGE_SIZE,
+  REQUEST_POSITION,
+  SLOT_FLAGS,
+  SLOT_MODE,
+  SLOT_OFFSET,
+  SLOT_REPLY_OFFSET,
+  SLOT_REQUEST_FLAGS,
+  SLOT_SIZE,
+} from '../../../ringbuf/layout.gen.ts';
+import { now } from '../../store/clock.ts';
+import { EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOSPC } from '../../store/errno.ts';
+import { directExtents, mapExtents } from '../../store/files.ts';
+import { commitWrite, prepareWrite } from '../../store/grants.ts';
+import { getSize, isDirectory, isRegular } from '../../store/inodes.ts';
+import { beforeWrite, isReadable, isWritable, writable } from '../../store/operations/io.ts';
+import { accessed, modified } from '../../store/operations/times.ts';
+import { MAP_SHARED, O_APPEND, O_NOATIME, O_PATH, PROT_WRITE } from '../../store/posix.ts';
+import { getWide, setWide } from '../../store/wide.ts';
+import { inodeOf, isOpen, noteMapping, openFlagsOf, stateWord } from '../descriptions.ts';
+import { finishGrant, GRANT_WRITE, grantRead, grantWrite } from '../grants.ts';
+import { replyExtents, replyResult } from '../reply.ts';
+import { type Server, takeCaller, takeDescription, takeFileSizeLimit } from '../request.ts';
+
+export function onReadDirect(server: Server, slot: number, word: number): number {
+  const { store, i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || !isReadable(openFlagsOf(descriptions, id))) return -EBADF;
+  const ino = inodeOf(descriptions, id);
+  if (!isRegular(store, ino)) return isDirectory(store, ino) ? -EISDIR : -EINVAL;
+  const state = stateWord(id);
+  const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
+  const offset = getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
+  const size = getWide(i32, word + SLOT_SIZE);
+  if (offset < 0 || size < 0) return -EINVAL;
+  const count = directExtents(store, ino, offset, size, server.extents);
+  if (count < 0) return count;
+  const bytes = replyExtents(server, slot, word, count);
+  if (positioned) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
+  if ((i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) === 0) accessed(store, ino);
+  replyResult(server, word, bytes);
+  if (count > 0) grantRead(server.grants, slot);
+  return 0;
+}
+
+export function onWritePrepare(server: Server, slot: number, word: number): number {
+  const { store, i32, descriptions, grants } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || !isWritable(openFlagsOf(descriptions, id))) return -EBADF;
+  const ino = inodeOf(descriptions, id);
+  if (!isRegular(store, ino)) return -EINVAL;
+  const caller = takeCaller(server, word);
+  takeFileSizeLimit(server, word);
+  const state = stateWord(id);
+  const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
+  const append = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
+  const offset = append
+    ? getSize(store, ino)
+    : getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
+  const size = getWide(i32, word + SLOT_SIZE);
+  if (offset < 0 || size <= 0) return -EINVAL;
+  const allowed = writable(caller, offset, size);
+  if (allowed < 0) return allowed;
+  const count = prepareWrite(store, slot, ino, offset, allowed, server.extents);
+  if (count < 0) return count;
+  if (count === 0) return -ENOSPC;
+  const room = replyExtents(server, slot, word, count);
+  grants.description[slot] = id;
+  grants.append[slot] = append ? 1 : 0;
+  grants.positioned[slot] = positioned ? 1 : 0;
+  grantWrite(grants, slot, ino, room);
+  setWide(i32, word + SLOT_REPLY_OFFSET, offset);
+  replyResult(server, word, room);
+  return 0;
+}
+
+export function onWriteCommit(server: Server, slot: number, word: number): number {
+  const { store, i32, descriptions, grants } = server;
+  if (grants.kind[slot] !== GRANT_WRITE) return -EBADF;
+  const size = getWide(i32, word + SLOT_SIZE);
+  if (size < 0 || size > grants.room[slot]) return -EINVAL;
+  const ino = grants.ino[slot];
+  const id = grants.description[slot];
+  if (size > 0) beforeWrite(store, takeCaller(server, word), ino);
+  const bytes = commitWrite(store, slot, size, grants.append[slot] !== 0);
+  if (bytes > 0 && grants.positioned[slot] !== 0 && isOpen(descriptions, id))
+    setWide(i32, stateWord(id) + DESCRIPTION_STATE_POSITION, store.committedEnd);
+  setWide(i32, word + SLOT_REPLY_OFFSET, store.committedEnd);
+  finishGrant(grants, slot);
+  if (bytes < 0) return bytes;
+  replyResult(server, word, bytes);
+  return 0;
+}
+
+export function onSetupMapping(server: Server, slot: number, word: number): number {
+  const { store, i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0) return -EBADF;
+  const openFlags = openFlagsOf(descriptions, id);
+  if ((openFlags & O_PATH) !== 0) return -EBADF;
+  const ino = inodeOf(descriptions, id);
+  const protection = i32[word + SLOT_MODE];
+  const shared = (i32[word + SLOT_FLAGS] & MAP_SHARED) !== 0;
+  const offset = getWide(i32, word + SLOT_OFFSET);
+  const size = getWide(i32, word + SLOT_SIZE);
+  if (offset < 0 || size <= 0 || offset % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0)
+    return -EINVAL;
+  if (!isReadable(openFlags)) return -EACCES;
+  const writes = shared && (protection & PROT_WRITE) !== 0;
+  if (writes && !isWritable(openFlags)) return -EACCES;
+  if (!isRegular(store, ino)) return -ENODEV;
+  const count = mapExtents(store, ino, offset, size, server.extents);
+  if (count < 0) return count;
+  noteMapping(descriptions, id);
+  const bytes = replyExtents(server, slot, word, count);
+  // Stores through the map are seen by nobody: the times of the mapping stand for them.
+  if (writes) {
+    now(store);
+    modified(store, ino);
+  } else accessed(store, ino);
+  replyResult(server, word, bytes);
+  return 0;
+}

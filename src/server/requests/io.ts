@@ -1,0 +1,203 @@
+/** Requests on an open description: attributes, bytes, directory entries, space. */
+import {
+  DESCRIPTION_STATE_POSITION,
+  DESCRIPTION_STATE_STATUS_FLAGS,
+  REQUEST_POSITION,
+  REQUEST_POSITION2,
+  SLAB_SIZE,
+  SLOT_DESCRIPTION2,
+  SLOT_MODE,
+  SLOT_OFFSET,
+  SLOT_OFFSET2,
+  SLOT_PAYLOAD_LENGTH,
+  SLOT_REPLY_LENGTH,
+  SLOT_REPLY_OFFSET,
+  SLOT_REQUEST_FLAGS,
+  SLOT_SIZE,
+} from '../../../ringbuf/layout.gen.ts';
+import { EBADF, EINVAL, EISDIR } from '../../store/errno.ts';
+import { getSize, isDirectory, isRegular } from '../../store/inodes.ts';
+import { readdir } from '../../store/operations/directory.ts';
+import {
+  copyFileRange,
+  fallocate,
+  isReadable,
+  isWritable,
+  lseek,
+  read,
+  write,
+} from '../../store/operations/io.ts';
+import { O_APPEND, O_NOATIME, O_PATH } from '../../store/posix.ts';
+import { getWide, setWide } from '../../store/wide.ts';
+import { inodeOf, isOpen, openFlagsOf, stateWord } from '../descriptions.ts';
+import { replyAttributes, replyResult, replyRoom } from '../reply.ts';
+import {
+  type Server,
+  takeCaller,
+  takeDescription,
+  takeFileSizeLimit,
+  takePayload,
+} from '../request.ts';
+
+export function onGetattr(server: Server, word: number): number {
+  const id = takeDescription(server, word);
+  if (id === 0) return -EBADF;
+  replyAttributes(server, word, inodeOf(server.descriptions, id));
+  return 0;
+}
+
+export function onRead(server: Server, slot: number, word: number): number {
+  const { store, i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || !isReadable(openFlagsOf(descriptions, id))) return -EBADF;
+  const ino = inodeOf(descriptions, id);
+  const state = stateWord(id);
+  const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
+  const offset = getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
+  const wanted = getWide(i32, word + SLOT_SIZE);
+  if (offset < 0 || wanted < 0) return -EINVAL;
+  if (!isRegular(store, ino)) return isDirectory(store, ino) ? -EISDIR : -EINVAL;
+  // What the file does not hold needs no room: most reads end in the slot, whatever their buffer.
+  const size = Math.min(wanted, SLAB_SIZE, Math.max(0, getSize(store, ino) - offset));
+  const room = replyRoom(server, slot, word, size);
+  if (room < 0) return room;
+  const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
+  const bytes = read(store, ino, noatime, offset, size, server.ringId, room);
+  if (bytes < 0) return bytes;
+  if (positioned) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
+  i32[word + SLOT_REPLY_LENGTH] = bytes;
+  replyResult(server, word, bytes);
+  return 0;
+}
+
+export function onWrite(server: Server, slot: number, word: number): number {
+  const { store, i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || !isWritable(openFlagsOf(descriptions, id))) return -EBADF;
+  const ino = inodeOf(descriptions, id);
+  const length = i32[word + SLOT_PAYLOAD_LENGTH] >>> 0;
+  const payload = takePayload(server, slot, word, length);
+  if (payload < 0) return payload;
+  const caller = takeCaller(server, word);
+  takeFileSizeLimit(server, word);
+  const state = stateWord(id);
+  const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
+  const append = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
+  const offset = append
+    ? getSize(store, ino)
+    : getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
+  const bytes = write(store, caller, ino, offset, length, server.ringId, payload);
+  if (bytes < 0) return bytes;
+  if (positioned && length > 0)
+    setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
+  setWide(i32, word + SLOT_REPLY_OFFSET, offset + bytes);
+  replyResult(server, word, bytes);
+  return 0;
+}
+
+export function onReaddir(server: Server, slot: number, word: number): number {
+  const { i32, descriptions, dirents } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
+  const wanted = getWide(i32, word + SLOT_SIZE);
+  if (wanted < 0) return -EINVAL;
+  const size = Math.min(wanted, SLAB_SIZE);
+  const room = replyRoom(server, slot, word, size);
+  if (room < 0) return room;
+  const state = stateWord(id);
+  const position = getWide(i32, state + DESCRIPTION_STATE_POSITION);
+  dirents.at = room;
+  dirents.end = room + size;
+  dirents.position = position < 0 ? Infinity : position;
+  const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
+  const status = readdir(server.store, inodeOf(descriptions, id), noatime, dirents);
+  if (status !== 0) return status;
+  const bytes = dirents.at - room;
+  if (bytes > 0) setWide(i32, state + DESCRIPTION_STATE_POSITION, dirents.position);
+  i32[word + SLOT_REPLY_LENGTH] = bytes;
+  replyResult(server, word, bytes);
+  return 0;
+}
+
+export function onLseek(server: Server, word: number): number {
+  const { i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
+  const state = stateWord(id) + DESCRIPTION_STATE_POSITION;
+  const offset = getWide(i32, word + SLOT_OFFSET);
+  const whence = i32[word + SLOT_MODE];
+  const ino = inodeOf(descriptions, id);
+  const to = lseek(server.store, ino, getWide(i32, state), offset, whence);
+  if (to < 0) return to;
+  setWide(i32, state, to);
+  replyResult(server, word, to);
+  return 0;
+}
+
+export function onFsync(server: Server, word: number): number {
+  const id = takeDescription(server, word);
+  if (id === 0) return -EBADF;
+  if ((openFlagsOf(server.descriptions, id) & O_PATH) !== 0) return -EBADF;
+  return isRegular(server.store, inodeOf(server.descriptions, id)) ||
+    isDirectory(server.store, inodeOf(server.descriptions, id))
+    ? 0
+    : -EINVAL;
+}
+
+export function onFallocate(server: Server, word: number): number {
+  const { i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
+  const caller = takeCaller(server, word);
+  takeFileSizeLimit(server, word);
+  return fallocate(
+    server.store,
+    caller,
+    inodeOf(descriptions, id),
+    openFlagsOf(descriptions, id),
+    i32[word + SLOT_MODE],
+    getWide(i32, word + SLOT_OFFSET),
+    getWide(i32, word + SLOT_SIZE),
+  );
+}
+
+export function onCopyFileRange(server: Server, word: number): number {
+  const { i32, descriptions } = server;
+  const from = takeDescription(server, word);
+  const to = i32[word + SLOT_DESCRIPTION2];
+  if (from === 0 || !isOpen(descriptions, to)) return -EBADF;
+  if (!isReadable(openFlagsOf(descriptions, from))) return -EBADF;
+  if (!isWritable(openFlagsOf(descriptions, to))) return -EBADF;
+  if ((i32[stateWord(to) + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0) return -EBADF;
+  const caller = takeCaller(server, word);
+  takeFileSizeLimit(server, word);
+  const flags = i32[word + SLOT_REQUEST_FLAGS];
+  const fromState = stateWord(from) + DESCRIPTION_STATE_POSITION;
+  const toState = stateWord(to) + DESCRIPTION_STATE_POSITION;
+  const fromPositioned = (flags & REQUEST_POSITION) !== 0;
+  const toPositioned = (flags & REQUEST_POSITION2) !== 0;
+  const fromOffset = getWide(i32, fromPositioned ? fromState : word + SLOT_OFFSET);
+  const toOffset = getWide(i32, toPositioned ? toState : word + SLOT_OFFSET2);
+  // One request must not keep the others waiting for seconds: a short answer is repeated.
+  const size = Math.min(getWide(i32, word + SLOT_SIZE), COPY_BYTES_MAX);
+  if (size < 0) return -EINVAL;
+  const fromInode = inodeOf(descriptions, from);
+  const toInode = inodeOf(descriptions, to);
+  const bytes = copyFileRange(
+    server.store,
+    caller,
+    fromInode,
+    fromOffset,
+    toInode,
+    toOffset,
+    size,
+  );
+  if (bytes < 0) return bytes;
+  if (fromPositioned) setWide(i32, fromState, fromOffset + bytes);
+  if (toPositioned) setWide(i32, toState, toOffset + bytes);
+  replyResult(server, word, bytes);
+  return 0;
+}
+
+/** Most bytes that one COPY_FILE_RANGE moves: about a tenth of a second. */
+const COPY_BYTES_MAX = 256 * 1024 * 1024;

@@ -1,0 +1,68 @@
+/** OPEN, CREATE, TMPFILE, RELEASE: descriptions come and go. */
+import {
+  SLOT_DESCRIPTION,
+  SLOT_FLAGS,
+  SLOT_MODE,
+  SLOT_REPLY_DESCRIPTION,
+} from '../../../ringbuf/layout.gen.ts';
+import { freeIfUnused } from '../../store/inodes.ts';
+import { create, keptFlags, open, openTemporary } from '../../store/operations/open.ts';
+import { openDescription, releaseDescription } from '../descriptions.ts';
+import { replyAttributes } from '../reply.ts';
+import { type Server, takeCaller, takePath } from '../request.ts';
+import { finishWalk } from './paths.ts';
+
+export function onOpen(server: Server, slot: number, word: number): number {
+  const flags = server.i32[word + SLOT_FLAGS];
+  const caller = takeCaller(server, word);
+  const taken = takePath(server, slot, word);
+  if (taken !== 0) return taken;
+  const status = open(server.store, caller, server.walk, server.path, flags);
+  return finishOpen(server, slot, word, status, flags);
+}
+
+export function onCreate(server: Server, slot: number, word: number): number {
+  const flags = server.i32[word + SLOT_FLAGS];
+  const mode = server.i32[word + SLOT_MODE];
+  const caller = takeCaller(server, word);
+  const taken = takePath(server, slot, word);
+  if (taken !== 0) return taken;
+  const status = create(server.store, caller, server.walk, server.path, flags, mode);
+  return finishOpen(server, slot, word, status, flags);
+}
+
+export function onTmpfile(server: Server, slot: number, word: number): number {
+  const flags = server.i32[word + SLOT_FLAGS];
+  const mode = server.i32[word + SLOT_MODE];
+  const caller = takeCaller(server, word);
+  const taken = takePath(server, slot, word);
+  if (taken !== 0) return taken;
+  const status = openTemporary(server.store, caller, server.walk, server.path, flags, mode);
+  return finishOpen(server, slot, word, status, flags);
+}
+
+/** A description for what the walk has found or made. */
+function finishOpen(
+  server: Server,
+  slot: number,
+  word: number,
+  status: number,
+  flags: number,
+): number {
+  if (status !== 0) return finishWalk(server, slot, word, status);
+  const { ino } = server.walk;
+  const id = openDescription(server.descriptions, ino, keptFlags(flags), server.caller.process);
+  if (id < 0) {
+    // Nobody names nor holds what O_TMPFILE has made.
+    freeIfUnused(server.store, ino);
+    return id;
+  }
+  server.i32[word + SLOT_REPLY_DESCRIPTION] = id;
+  replyAttributes(server, word, ino);
+  return 0;
+}
+
+export function onRelease(server: Server, word: number): number {
+  releaseDescription(server.descriptions, server.i32[word + SLOT_DESCRIPTION]);
+  return 0;
+}
