@@ -1,7 +1,394 @@
-/** The consistency check of a store: every invariant that the tables must keep. */
+/**
+ * The consistency check of a store: every invariant that the tables must keep. Used by tests after
+ * every run; it allocates freely and is not for hot paths.
+ */
+import {
+  DENTRY_COOKIE,
+  DENTRY_HASH,
+  DENTRY_HASH_NEXT,
+  DENTRY_INO,
+  DENTRY_NAME_CAPACITY,
+  DENTRY_NAME_LENGTH,
+  DENTRY_PARENT,
+  DENTRY_TEXT,
+  EXTENT_COUNT,
+  EXTENT_DATA_BLOCK,
+  EXTENT_FILE_BLOCK,
+  EXTENT_RECORD_WORDS,
+  INODE_BLOCKS,
+  INODE_EXTENT_COUNT,
+  INODE_EXTENT_DATA_BLOCK,
+  INODE_EXTENT_FILE_BLOCK,
+  INODE_LINK,
+  INODE_MODE,
+  INODE_NLINK,
+  INODE_REFERENCES,
+  INODE_ROOT,
+  INODE_SIZE,
+  NAME_MAX,
+  ROOT_INO,
+  SUPERBLOCK_BLOCK_LIMIT,
+  SUPERBLOCK_BLOCKS_BACKED,
+  SUPERBLOCK_BLOCKS_USED,
+  SUPERBLOCK_HASH_LEVEL,
+  SUPERBLOCK_HASH_SPLIT,
+  SUPERBLOCK_NAMESPACE_EPOCH,
+  TEXT_BYTES_CAPACITY,
+  TEXT_NEXT,
+} from '../../ringbuf/layout.gen.ts';
+import { CHUNK_BLOCKS } from './blocks.ts';
+import { dentryWord, nameInto } from './dentries.ts';
+import { RUN_COUNT, RUN_DATA_BLOCK, RUN_OWN, RUN_WORDS } from './grants.ts';
+import { BOGO_DIRENT_SIZE, inodeWord, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './inodes.ts';
+import { hashName } from './names.ts';
 import type { Store } from './store.ts';
+import type { Table } from './tables.ts';
+import type { Tree } from './tree.ts';
+import { getWide } from './wide.ts';
+
+interface Check {
+  readonly store: Store;
+  readonly faults: string[];
+  /** Records seen in use, by table. */
+  readonly texts: Set<number>;
+  readonly extents: Set<number>;
+  /** Who holds each block. */
+  readonly blocks: Map<number, string>;
+}
 
 /** Looks at everything → one sentence per fault; empty when the store is sound. */
 export function checkStore(store: Store): string[] {
-  throw new Error(`not written yet: ${[store].length}`);
+  const check: Check = {
+    store,
+    faults: [],
+    texts: new Set(),
+    extents: new Set(),
+    blocks: new Map(),
+  };
+  const dentries = checkHash(check);
+  const inodes = checkInodes(check, dentries);
+  checkReachable(check, inodes);
+  checkBlocks(check);
+  checkTable(check, 'inode', store.inodes, inodes);
+  checkTable(check, 'dentry', store.dentries, dentries);
+  checkTable(check, 'text', store.texts, check.texts);
+  checkTable(check, 'extent', store.extents, check.extents);
+  if (store.i32[store.superblockWord + SUPERBLOCK_NAMESPACE_EPOCH] & 1) {
+    check.faults.push('namespace_epoch is odd');
+  }
+  return check.faults;
+}
+
+/** Every dentry stands in the bucket of its hash, under the hash of its name → all of them. */
+function checkHash({ store, faults, texts }: Check): Set<number> {
+  const { i32 } = store;
+  const seen = new Set<number>();
+  const level = i32[store.superblockWord + SUPERBLOCK_HASH_LEVEL];
+  const split = i32[store.superblockWord + SUPERBLOCK_HASH_SPLIT];
+  const name = new Uint8Array(NAME_MAX);
+  for (let bucket = 0; bucket < (1 << level) + split; bucket++) {
+    let dentry = i32[store.bucketsWord + bucket];
+    while (dentry !== 0) {
+      if (seen.has(dentry)) {
+        faults.push(`dentry ${dentry} stands in two chains, or in one twice`);
+        break;
+      }
+      seen.add(dentry);
+      const word = dentryWord(store, dentry);
+      const length = i32[word + DENTRY_NAME_LENGTH];
+      const hash = i32[word + DENTRY_HASH];
+      if (length < 1 || length > NAME_MAX) faults.push(`dentry ${dentry}: name of ${length} bytes`);
+      else {
+        nameInto(store, dentry, name, 0);
+        if (hashName(i32[word + DENTRY_PARENT], name, 0, length) !== hash) {
+          faults.push(`dentry ${dentry}: its hash is not that of its name`);
+        }
+      }
+      let home = hash & ((1 << level) - 1);
+      if (home < split) home = hash & ((2 << level) - 1);
+      if (home !== bucket) faults.push(`dentry ${dentry} stands in bucket ${bucket}, not ${home}`);
+      const rest = length - DENTRY_NAME_CAPACITY;
+      checkText(
+        store,
+        faults,
+        texts,
+        i32[word + DENTRY_TEXT],
+        Math.max(rest, 0),
+        `dentry ${dentry}`,
+      );
+      if (i32[word] & 1) faults.push(`dentry ${dentry}: seqlock left open`);
+      dentry = i32[word + DENTRY_HASH_NEXT];
+    }
+  }
+  return seen;
+}
+
+function checkText(
+  store: Store,
+  faults: string[],
+  seen: Set<number>,
+  first: number,
+  length: number,
+  owner: string,
+): void {
+  let record = first;
+  let count = 0;
+  while (record !== 0) {
+    if (seen.has(record)) {
+      faults.push(`${owner}: text ${record} belongs to someone else too`);
+      return;
+    }
+    seen.add(record);
+    count++;
+    record = store.i32[store.textsWord + record * store.texts.words + TEXT_NEXT];
+  }
+  if (count !== Math.ceil(length / TEXT_BYTES_CAPACITY)) {
+    faults.push(`${owner}: ${count} text records for ${length} bytes`);
+  }
+}
+
+/** Counts of names, types, sizes, trees and extents of every inode in use → those. */
+function checkInodes(check: Check, dentries: ReadonlySet<number>): Set<number> {
+  const { store, faults } = check;
+  const { i32 } = store;
+  const names = new Map<number, number>();
+  for (const dentry of dentries) {
+    const ino = i32[dentryWord(store, dentry) + DENTRY_INO];
+    names.set(ino, (names.get(ino) ?? 0) + 1);
+  }
+  const used = new Set<number>();
+  for (let ino = 1; ino < i32[store.inodes.freshWord]; ino++) {
+    const word = inodeWord(store, ino);
+    const mode = i32[word + INODE_MODE];
+    if (i32[word] & 1) faults.push(`inode ${ino}: seqlock left open`);
+    if (mode === 0) {
+      if (names.has(ino)) faults.push(`inode ${ino} is free but has a name`);
+      continue;
+    }
+    used.add(ino);
+    const nlink = i32[word + INODE_NLINK];
+    if (nlink === 0 && i32[word + INODE_REFERENCES] === 0) {
+      faults.push(`inode ${ino} is neither named nor held, but not free`);
+    }
+    const count = names.get(ino) ?? 0;
+    switch (mode & S_IFMT) {
+      case S_IFDIR:
+        checkDirectory(check, ino, word, count);
+        break;
+      case S_IFREG:
+        checkExtents(check, ino, word);
+        break;
+      case S_IFLNK:
+        checkText(
+          store,
+          faults,
+          check.texts,
+          i32[word + INODE_LINK],
+          getWide(i32, word + INODE_SIZE),
+          `symlink ${ino}`,
+        );
+        break;
+    }
+    if ((mode & S_IFMT) !== S_IFDIR && nlink !== count) {
+      faults.push(`inode ${ino}: nlink ${nlink}, but ${count} names`);
+    }
+  }
+  return used;
+}
+
+function checkDirectory(check: Check, ino: number, word: number, names: number): void {
+  const { store, faults } = check;
+  const { i32 } = store;
+  const tree = walkTree(check, store.dentryTree, i32[word + INODE_ROOT], `directory ${ino}`);
+  let subdirectories = 0;
+  for (const dentry of tree) {
+    const at = dentryWord(store, dentry);
+    if (i32[at + DENTRY_PARENT] !== ino) {
+      faults.push(`directory ${ino}: dentry ${dentry} belongs to ${i32[at + DENTRY_PARENT]}`);
+    }
+    const child = inodeWord(store, i32[at + DENTRY_INO]);
+    if ((i32[child + INODE_MODE] & S_IFMT) === S_IFDIR) subdirectories++;
+  }
+  const last = tree.at(-1);
+  const next = i32[word + INODE_EXTENT_DATA_BLOCK] >>> 0;
+  if (last !== undefined && i32[dentryWord(store, last) + DENTRY_COOKIE] >>> 0 >= next) {
+    faults.push(`directory ${ino}: next cookie ${next} is used already`);
+  }
+  const entries = i32[word + INODE_EXTENT_FILE_BLOCK];
+  if (entries !== tree.length) {
+    faults.push(`directory ${ino}: says ${entries} entries, has ${tree.length}`);
+  }
+  if (getWide(i32, word + INODE_SIZE) !== (entries + 2) * BOGO_DIRENT_SIZE) {
+    faults.push(`directory ${ino}: size does not fit its entries`);
+  }
+  const nlink = i32[word + INODE_NLINK];
+  if (nlink !== 0 && nlink !== 2 + subdirectories) {
+    faults.push(`directory ${ino}: nlink ${nlink} with ${subdirectories} subdirectories`);
+  }
+  if (nlink === 0 && entries !== 0) faults.push(`directory ${ino} was removed with entries in it`);
+  if (ino === ROOT_INO) return;
+  if (names !== (nlink === 0 ? 0 : 1)) faults.push(`directory ${ino} has ${names} names`);
+  if (nlink === 0) return;
+  const naming = dentryWord(store, i32[word + INODE_EXTENT_COUNT]);
+  if (i32[naming + DENTRY_INO] !== ino || i32[naming + DENTRY_PARENT] !== i32[word + INODE_LINK]) {
+    faults.push(`directory ${ino}: its dentry or its parent is wrong`);
+  }
+}
+
+/** Keys ascend, links agree, heights are right and differ by one at most → nodes in order. */
+function walkTree({ faults }: Check, tree: Tree, root: number, owner: string): number[] {
+  const { i32, links, keys, words } = tree;
+  const nodes: number[] = [];
+  const visit = (node: number, up: number, depth: number): number => {
+    if (node === 0) return 0;
+    if (depth > 64) {
+      faults.push(`${owner}: tree is too deep or a cycle`);
+      return 0;
+    }
+    const at = links + node * words;
+    if (i32[at + 2] !== up) faults.push(`${owner}: node ${node} has the wrong parent`);
+    const left = visit(i32[at], node, depth + 1);
+    nodes.push(node);
+    const right = visit(i32[at + 1], node, depth + 1);
+    const height = Math.max(left, right) + 1;
+    if (i32[at + 3] !== height) faults.push(`${owner}: node ${node} has the wrong height`);
+    if (Math.abs(left - right) > 1) faults.push(`${owner}: node ${node} is out of balance`);
+    return height;
+  };
+  visit(root, 0, 0);
+  for (let at = 1; at < nodes.length; at++) {
+    const before = i32[keys + nodes[at - 1] * words] >>> 0;
+    if (before >= i32[keys + nodes[at] * words] >>> 0) faults.push(`${owner}: keys do not ascend`);
+  }
+  return nodes;
+}
+
+function checkExtents(check: Check, ino: number, word: number): void {
+  const { store, faults } = check;
+  const { i32 } = store;
+  const runs: [number, number, number][] = [];
+  if (i32[word + INODE_EXTENT_COUNT] !== 0) {
+    runs.push([
+      i32[word + INODE_EXTENT_FILE_BLOCK] >>> 0,
+      i32[word + INODE_EXTENT_DATA_BLOCK],
+      i32[word + INODE_EXTENT_COUNT],
+    ]);
+  } else if (i32[word + INODE_ROOT] !== 0) faults.push(`file ${ino}: no first run, but a tree`);
+  for (const extent of walkTree(check, store.extentTree, i32[word + INODE_ROOT], `file ${ino}`)) {
+    if (check.extents.has(extent)) faults.push(`extent ${extent} belongs to two files`);
+    check.extents.add(extent);
+    const at = store.extentsWord + extent * EXTENT_RECORD_WORDS;
+    runs.push([
+      i32[at + EXTENT_FILE_BLOCK] >>> 0,
+      i32[at + EXTENT_DATA_BLOCK],
+      i32[at + EXTENT_COUNT],
+    ]);
+  }
+  let total = 0;
+  for (const [at, [fileBlock, dataBlock, count]] of runs.entries()) {
+    if (count <= 0) faults.push(`file ${ino}: a run of ${count} blocks`);
+    const before = runs[at - 1];
+    if (before !== undefined && before[0] + before[2] > fileBlock) {
+      faults.push(`file ${ino}: runs overlap`);
+    }
+    if (
+      before !== undefined &&
+      before[0] + before[2] === fileBlock &&
+      before[1] + before[2] === dataBlock
+    ) {
+      faults.push(`file ${ino}: two runs that should be one`);
+    }
+    claim(check, dataBlock, count, `file ${ino}`);
+    total += count;
+  }
+  if (total !== getWide(i32, word + INODE_BLOCKS)) {
+    faults.push(`file ${ino}: has ${total} blocks, says ${getWide(i32, word + INODE_BLOCKS)}`);
+  }
+}
+
+function claim({ blocks, faults }: Check, first: number, count: number, owner: string): void {
+  for (let block = first; block < first + count; block++) {
+    const other = blocks.get(block);
+    if (other !== undefined) faults.push(`block ${block} belongs to ${other} and to ${owner}`);
+    blocks.set(block, owner);
+  }
+}
+
+/** From every directory the way up ends at the root: no cycle. */
+function checkReachable({ store, faults }: Check, inodes: ReadonlySet<number>): void {
+  const { i32 } = store;
+  for (const ino of inodes) {
+    const word = inodeWord(store, ino);
+    if ((i32[word + INODE_MODE] & S_IFMT) !== S_IFDIR || i32[word + INODE_NLINK] === 0) continue;
+    let up = ino;
+    for (let steps = 0; up !== ROOT_INO; steps++) {
+      up = i32[inodeWord(store, up) + INODE_LINK];
+      if (up === 0 || !inodes.has(up) || steps > inodes.size) {
+        faults.push(`directory ${ino}: the way up does not end at the root`);
+        break;
+      }
+    }
+  }
+}
+
+/** Bitmap = extents + grants + limbo + chunks given back; nothing beyond the backed part. */
+function checkBlocks(check: Check): void {
+  const { store, faults, blocks: owners } = check;
+  const { i32, blocks } = store;
+  const runs = blocks.limbo;
+  for (let at = 0; at < blocks.limboCount; at++) {
+    claim(check, runs[at * 2], runs[at * 2 + 1], 'limbo');
+  }
+  for (const grant of store.grants) {
+    if (!grant?.open) continue;
+    for (let at = 0; at < grant.runCount * RUN_WORDS; at += RUN_WORDS) {
+      if (grant.runs[at + RUN_OWN] === 0) continue;
+      claim(check, grant.runs[at + RUN_DATA_BLOCK], grant.runs[at + RUN_COUNT], 'a grant');
+    }
+  }
+  const used = i32[store.superblockWord + SUPERBLOCK_BLOCKS_USED];
+  if (used !== owners.size) faults.push(`${owners.size} blocks in use, counted ${used}`);
+  if (used > i32[store.superblockWord + SUPERBLOCK_BLOCK_LIMIT])
+    faults.push('over the block limit');
+  const end = i32[store.superblockWord + SUPERBLOCK_BLOCKS_BACKED];
+  let unbacked = 0;
+  for (let block = 1; block < end; block++) {
+    const bit = ((i32[store.bitmapWord + (block >>> 5)] >>> (block & 31)) & 1) === 1;
+    const backed = blocks.chunkBacked[Math.floor(block / CHUNK_BLOCKS)] === 1;
+    if (!backed) unbacked++;
+    if (owners.has(block) && !backed) faults.push(`block ${block} is in use without memory`);
+    if (bit !== (owners.has(block) || !backed)) {
+      faults.push(`block ${block}: bit ${bit}, owner ${owners.get(block) ?? 'none'}`);
+    }
+  }
+  if (unbacked !== blocks.unbacked) faults.push('the count of blocks without memory is wrong');
+  for (const block of owners.keys()) {
+    if (block < 1 || block >= end) faults.push(`block ${block} lies outside the backed part`);
+  }
+}
+
+/** Records in use and records in the free chain are all that were ever taken. */
+function checkTable(
+  { store, faults }: Check,
+  name: string,
+  table: Table,
+  used: ReadonlySet<number>,
+): void {
+  const { i32 } = store;
+  const fresh = i32[table.freshWord];
+  let free = 0;
+  for (
+    let record = i32[table.freeWord];
+    record !== 0 && free <= fresh;
+    record = i32[table.base + record * table.words + table.linkWord]
+  ) {
+    free++;
+    if (used.has(record)) faults.push(`${name} ${record} is free and in use`);
+  }
+  if (i32[table.usedWord] !== used.size) {
+    faults.push(`${name} table: ${used.size} in use, counted ${i32[table.usedWord]}`);
+  }
+  if (free + used.size !== fresh - 1) {
+    faults.push(`${name} table: ${fresh - 1 - free - used.size} records lost`);
+  }
 }

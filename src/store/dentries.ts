@@ -131,7 +131,7 @@ export function find(
       i32[word + DENTRY_PARENT] === parent &&
       i32[word + DENTRY_NAME_LENGTH] === length
     ) {
-      const inline = length < DENTRY_NAME_CAPACITY ? length : DENTRY_NAME_CAPACITY;
+      const inline = Math.min(length, DENTRY_NAME_CAPACITY);
       const name = word * 4 + DENTRY_NAME_BYTES;
       let at = 0;
       while (at < inline && u8[name + at] === bytes[offset + at]) at++;
@@ -333,7 +333,7 @@ export function nameInto(store: Store, dentry: number, out: Uint8Array, offset: 
   const { i32, u8 } = store;
   const word = dentryWord(store, dentry);
   const length = i32[word + DENTRY_NAME_LENGTH];
-  const inline = length < DENTRY_NAME_CAPACITY ? length : DENTRY_NAME_CAPACITY;
+  const inline = Math.min(length, DENTRY_NAME_CAPACITY);
   const name = word * 4 + DENTRY_NAME_BYTES;
   for (let at = 0; at < inline; at++) out[offset + at] = u8[name + at];
   if (inline < length) {
@@ -388,7 +388,7 @@ function setName(
   const { i32, u8 } = store;
   i32[word + DENTRY_NAME_LENGTH] = length;
   i32[word + DENTRY_TEXT] = text;
-  const inline = length < DENTRY_NAME_CAPACITY ? length : DENTRY_NAME_CAPACITY;
+  const inline = Math.min(length, DENTRY_NAME_CAPACITY);
   const name = word * 4 + DENTRY_NAME_BYTES;
   for (let at = 0; at < inline; at++) u8[name + at] = bytes[offset + at];
 }
