@@ -2,6 +2,7 @@
 //   clients SESSION THREADS REQUESTS
 //   --bench SESSION [WARM] [PACED]
 //   kill SESSION STEP BEFORE
+//   never SESSION                 a request that the test's server does not answer
 //   pair THREADS REQUESTS SPINNING
 #include "stress.h"
 
@@ -30,6 +31,21 @@ int run_clients(int threads, long requests) {
   return wrong == 0 ? 0 : 1;
 }
 
+/** Must end with -EIO when the server stops or dies. */
+static int run_never() {
+  constexpr int64_t kNever = -10;
+  Slot* slot = begin(btfuse::thread, (uint64_t)__builtin_frame_address(0));
+  if (slot == nullptr) return 1;
+  slot->opcode = BT_OP_NOOP;
+  slot->offset = kNever;
+  std::printf("waiting\n");
+  std::fflush(stdout);
+  const int32_t status = transact(slot);
+  end(btfuse::thread);
+  std::printf("{\"status\": %d}\n", status);
+  return 0;
+}
+
 static long argument(int argc, char** argv, int index, long otherwise) {
   return index < argc ? std::atol(argv[index]) : otherwise;
 }
@@ -55,5 +71,6 @@ int main(int argc, char** argv) {
   if (std::strcmp(mode, "kill") == 0) {
     return run_kill((int)argument(argc, argv, 3, 0), argument(argc, argv, 4, 0));
   }
+  if (std::strcmp(mode, "never") == 0) return run_never();
   return 2;
 }
