@@ -10,7 +10,7 @@ inline constexpr std::uint32_t BT_VERSION = 1;
 inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x2ea2e058022c60adULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 1;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96ULL;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;

@@ -7,7 +7,7 @@ export const VERSION = 1;
 export const SCHEMA_HASH = 0x2ea2e058022c60adn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 1;
-export const IMAGE_CALLS_HASH = 0xfde33eb2dde2cc96n;
+export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */

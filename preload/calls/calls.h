@@ -106,6 +106,7 @@ BTFUSE_HANDLER(pwritev);
 BTFUSE_HANDLER(preadv2);
 BTFUSE_HANDLER(pwritev2);
 BTFUSE_HANDLER(lseek);
+BTFUSE_HANDLER(prlimit64);  // setrlimit: RLIMIT_FSIZE
 BTFUSE_HANDLER(fsync);  // fdatasync
 BTFUSE_HANDLER(syncfs);
 BTFUSE_HANDLER(sync_file_range);
@@ -117,6 +118,7 @@ BTFUSE_HANDLER(splice);  // tee, vmsplice
 // mapping.cpp
 BTFUSE_HANDLER(mmap);
 BTFUSE_HANDLER(munmap);
+BTFUSE_HANDLER(mprotect);
 BTFUSE_HANDLER(mremap);
 BTFUSE_HANDLER(msync);
 // process.cpp

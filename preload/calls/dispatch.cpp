@@ -132,6 +132,7 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
     ROUTE_TO(vmsplice, sys_splice);
     ROUTE(mmap);
     ROUTE(munmap);
+    ROUTE(mprotect);
     ROUTE(mremap);
     ROUTE(msync);
     ROUTE(fork);
@@ -140,6 +141,8 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
     ROUTE(clone3);
     ROUTE(exit);
     ROUTE(exit_group);
+    ROUTE(prlimit64);
+    ROUTE_TO(setrlimit, sys_prlimit64);
     ROUTE(umask);
     ROUTE(setuid);
     ROUTE_TO(setgid, sys_setuid);

@@ -122,6 +122,14 @@ uint64_t file_size_limit() {
 
 void forget_file_size_limit() { __atomic_store_n(&known_limit, 0, __ATOMIC_RELAXED); }
 
+/** prlimit64 and setrlimit: the limit of this process may be another one now. */
+Verdict sys_prlimit64(Call& call, Thread&) {
+  const long* a = call.args;
+  long result = kernel(call.nr, a[0], a[1], a[2], a[3]);
+  forget_file_size_limit();
+  return done(call, result);
+}
+
 void signal_file_size(long result) {
   if (result != -EFBIG || file_size_limit() == kNoLimit) return;
   kernel(SYS_tgkill, kernel(SYS_getpid), kernel(SYS_gettid), SIGXFSZ);
@@ -271,6 +279,8 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
   if (error != 0) return done(call, error);
   if (direction == READING && S_ISDIR(description_record(id)->mode)) return done(call, -EISDIR);
   if (cursor.total == 0) return done(call, 0);
+  int64_t start = offset != kAtPosition ? offset : description_state(id)->position, past;
+  if (__builtin_add_overflow(start, (int64_t)cursor.total, &past)) return done(call, -EINVAL);
   Transfer transfer{id, offset, call.stack};
   if (direction == READING) return done(call, read_file(self, transfer, cursor, cursor.total));
   long result = write_file(self, transfer, cursor, cursor.total);

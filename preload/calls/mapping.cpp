@@ -187,6 +187,19 @@ Verdict sys_munmap(Call& call, Thread& self) {
   return done(call, result);
 }
 
+/** A shared map of a file that was not opened for writing stays read-only, though its pages could be written. */
+Verdict sys_mprotect(Call& call, Thread&) {
+  uint64_t start = (uint64_t)call.args[0], size = page_up((uint64_t)call.args[1]);
+  if (!may_touch_mappings(start, size)) return Verdict::PASS;
+  int protection = (int)call.args[2];
+  MappingsLock lock;
+  if ((protection & PROT_WRITE) != 0 && any_read_only(start, start + size))
+    return done(call, -EACCES);
+  long result = kernel(SYS_mprotect, call.args[0], call.args[1], call.args[2]);
+  if (result == 0) note_protection(start, start + size, protection);
+  return done(call, result);
+}
+
 // ---- mremap -------------------------------------------------------------------------------------
 
 namespace {

@@ -1,7 +1,9 @@
 #include "mappings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 namespace btfuse {
 
@@ -125,6 +127,24 @@ void forget_mappings(Thread& self, uint64_t start, uint64_t end, uint64_t user_s
     } else {
       split(mapping, start, end);
     }
+  }
+}
+
+bool any_read_only(uint64_t start, uint64_t end) {
+  for (uint32_t i = 0; i < BT_MAPPINGS_MAX && i < process_at(client.process)->mapping_limit; i++) {
+    const Mapping& mapping = table[i];
+    if (mapping.start >= end || mapping.end <= start) continue;
+    if ((mapping.flags & MAP_TYPE) == MAP_PRIVATE) continue;
+    if ((description_record(mapping.description)->open_flags & O_ACCMODE) != O_RDWR) return true;
+  }
+  return false;
+}
+
+void note_protection(uint64_t start, uint64_t end, int protection) {
+  for (uint32_t i = 0; i < BT_MAPPINGS_MAX && i < process_at(client.process)->mapping_limit; i++) {
+    Mapping& mapping = table[i];
+    if (mapping.description != 0 && start <= mapping.start && mapping.end <= end)
+      mapping.protection = protection;
   }
 }
 

@@ -44,6 +44,11 @@ Mapping* find_mapping(uint64_t address);
 /** The pages are gone or belong to something else: entries are cut, split, released. */
 void forget_mappings(Thread& self, uint64_t start, uint64_t end, uint64_t user_stack);
 
+/** Is a part of the range a shared map of a file that was opened for reading only? */
+bool any_read_only(uint64_t start, uint64_t end);
+/** mprotect changed the range: entries that lie wholly in it remember, for what they may grow to. */
+void note_protection(uint64_t start, uint64_t end, int protection);
+
 /**
  * The file behind `description` may have grown by this process's hand: pages of its maps that lay
  * beyond its end come to show it. Takes the lock; free when no map of this process has such pages.

@@ -213,6 +213,23 @@ Verdict sys_sendfile(Call& call, Thread& self) {
 
 // ---- copy_file_range ----------------------------------------------------------------------------
 
+namespace {
+
+/** Both ends are regular files, whichever side they are on. */
+long check_regular(uint32_t id, long fd) {
+  uint32_t mode;
+  if (id != 0) {
+    mode = description_record(id)->mode;
+  } else {
+    struct stat status;
+    if (kernel(SYS_fstat, fd, &status) != 0) return -EBADF;
+    mode = status.st_mode;
+  }
+  return S_ISREG(mode) ? 0 : S_ISDIR(mode) ? -EISDIR : -EINVAL;
+}
+
+}  // namespace
+
 Verdict sys_copy_file_range(Call& call, Thread& self) {
   uint32_t from = description_of(self, call.args[0]), to = description_of(self, call.args[2]);
   if (from == 0 && to == 0) return Verdict::PASS;
@@ -221,9 +238,9 @@ Verdict sys_copy_file_range(Call& call, Thread& self) {
   long error = load_offset(from_offset, call.args[1], call.stack);
   if (error == 0) error = load_offset(to_offset, call.args[3], call.stack);
   if (error == 0 && (uint32_t)call.args[5] != 0) error = -EINVAL;
+  if (error == 0) error = check_regular(from, call.args[0]);
+  if (error == 0) error = check_regular(to, call.args[2]);
   if (error == 0 && (from == 0 || to == 0)) error = -EXDEV;
-  if (error == 0 && (S_ISDIR(description_record(from)->mode) || S_ISDIR(description_record(to)->mode)))
-    error = -EISDIR;
   if (error == 0) error = check_source(from);
   if (error == 0) error = check_target(to);
   if (error == 0 && appends(to)) error = -EBADF;
@@ -264,7 +281,10 @@ bool is_nonblocking(long fd, long flags) {
 long splice_to_pipe(Call& call, Thread& self, uint32_t from, Offset& offset) {
   long pipe = call.args[2];
   bool nonblocking = is_nonblocking(pipe, call.args[5]);
-  uint64_t size = smaller((uint64_t)call.args[4], pipe_room(pipe, nonblocking));
+  // The kernel moves whole pages of the file: a first page cut short takes a place of its own.
+  uint64_t cut = (uint64_t)start_of(offset, from) % kPipePage;
+  uint64_t room = pipe_room(pipe, nonblocking);
+  uint64_t size = smaller((uint64_t)call.args[4], room > kPipePage ? room - cut : room);
   struct pollfd ready = {(int)pipe, POLLOUT, 0};
   if (nonblocking && kernel(SYS_poll, &ready, 1, 0) == 0) return -EAGAIN;
   return file_to_host(self, from, offset, smaller(size, kBounce), call.stack,

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "descriptors.h"
+#include "mappings.h"
 #include "request.h"
 
 namespace btfuse {
@@ -51,7 +52,9 @@ Verdict sys_ftruncate(Call& call, Thread& self) {
   slot->valid |= BT_FATTR_FH;
   slot->flags = AT_EMPTY_PATH;
   transact_plain(slot);
-  return reply_size(call, self, slot);
+  Verdict verdict = reply_size(call, self, slot);
+  if (call.result == 0) extend_mappings(self, description, call.stack);
+  return verdict;
 }
 
 }  // namespace btfuse

@@ -3,7 +3,7 @@
 // unsigned char btfuse_call_class[] = { ...this file... };
 // 0 pass, 1 fd, 2 ask: see CallClass in call.h.
 // clang-format off
-1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 0, 2, 0, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap munmap
+1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 2, 2, 0, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap mprotect munmap
 1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync
 1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,  // dup dup2 sendfile
 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 0, 0, 0,  // clone fork vfork execve exit
@@ -13,7 +13,7 @@
 0, 2, 2, 0, 2, 2, 0, 2, 0, 0, 2, 2, 0, 0, 0, 0,  // setreuid setregid setgroups setresuid setresgid setfsuid setfsgid
 0, 0, 0, 0, 2, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0,  // utime mknod statfs fstatfs
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0,  // pivot_root
-0, 2, 2, 2, 0, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0,  // chroot sync acct mount umount2 swapon swapoff
+2, 2, 2, 2, 0, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0,  // setrlimit chroot sync acct mount umount2 swapon swapoff
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 1, 2,  // readahead setxattr lsetxattr fsetxattr getxattr
 2, 1, 2, 2, 1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0,  // lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr
 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,  // getdents64 fadvise64
@@ -21,7 +21,7 @@
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0,  // inotify_add_watch
 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0,  // openat mkdirat mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat
 0, 0, 0, 2, 2, 1, 1, 0, 2, 0, 0, 0, 0, 1, 0, 0,  // splice tee sync_file_range vmsplice utimensat fallocate
-0, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0, 0, 0, 2, 0, 2,  // dup3 preadv pwritev fanotify_mark name_to_handle_at
+0, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0, 0, 0, 2, 2, 2,  // dup3 preadv pwritev fanotify_mark prlimit64 name_to_handle_at
 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,  // open_by_handle_at syncfs renameat2
 0, 0, 2, 0, 0, 0, 2, 1, 1, 0, 0, 0, 2, 0, 0, 2,  // execveat copy_file_range preadv2 pwritev2 statx
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
