@@ -3,6 +3,8 @@
  * command throws otherwise is a mistake of ours and shows its stack.
  */
 
+import { printError } from './output.ts';
+
 /** Exit statuses of btfuse itself; those of CMD pass through (README, "Exit statuses"). */
 export const exits = {
   OK: 0,
@@ -32,12 +34,18 @@ export function asFailure(error: unknown): Failure | undefined {
   if (error instanceof Failure) return error;
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error ? String(error.code) : '';
-  // ServerError's BTFUSE_ERR_… and the errno names of the system and of FsError carry sentences.
-  if (code.startsWith('BTFUSE_ERR_')) return new Failure(error.message);
-  if (/^E[A-Z0-9]+$/.test(code)) return new Failure(error.message);
-  return undefined;
+  // BTFUSE_ERR_… of the other parts and the errno names of the system and of FsError carry sentences.
+  if (!/^(BTFUSE_ERR_[A-Z_]+|E[A-Z0-9]+)$/.test(code)) return undefined;
+  return new Failure(asClause(error.message));
+}
+
+/** "No session is running." → "no session is running", to stand behind "btfuse: ". */
+function asClause(sentence: string): string {
+  return sentence
+    .replace(/\.$/, '')
+    .replace(/^(A|An|The|This|No|Not|Cannot)\b/, (word) => word.toLowerCase());
 }
 
 export function complain(sentence: string): void {
-  process.stderr.write(`btfuse: ${sentence}\n`);
+  printError(`btfuse: ${sentence}\n`);
 }

@@ -2,11 +2,12 @@
 import { type Command, commands, commandsOf } from './commands.ts';
 import { exits, Failure } from './failure.ts';
 import { type Option, type OptionName, options } from './options.ts';
+import { print } from './output.ts';
 import type { Parsed } from './parse.ts';
 
 export async function help(parsed: Parsed): Promise<number> {
   const topic = parsed.operands.join(' ');
-  process.stdout.write(topic === '' ? overview() : topicHelp(topic));
+  print(topic === '' ? overview() : topicHelp(topic));
   return exits.OK;
 }
 

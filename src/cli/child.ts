@@ -1,0 +1,76 @@
+/** Starting CMD in a session, passing signals on to it, and ending as it ended. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { exits, Failure } from './failure.ts';
+import { escapeText } from './names.ts';
+import type { FoundProgram } from './program.ts';
+
+const O_CLOEXEC = 0o2000000;
+
+export interface ChildOptions {
+  readonly program: FoundProgram;
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Told about the child as soon as it runs: signals go to it from then on. */
+  readonly started: (child: ChildProcess) => void;
+}
+
+/** Runs it to its end → exit status as a shell shows it. */
+export async function runChild(options: ChildOptions): Promise<number> {
+  const { path, argv } = launch(options.program, options.argv);
+  const child = spawn(path, argv.slice(1), {
+    argv0: argv[0]!,
+    env: options.env,
+    stdio: inheritedDescriptors(),
+  });
+  return new Promise((resolve, reject) => {
+    child.on('spawn', () => options.started(child));
+    child.on('error', (error: NodeJS.ErrnoException) => reject(refused(options.argv[0]!, error)));
+    child.on('exit', (status, signal) => {
+      resolve(status ?? exits.SIGNAL + constants.signals[signal!]);
+    });
+  });
+}
+
+/** The kernel cannot start a program of the tree; a shell that lives in the session can. */
+function launch(program: FoundProgram, argv: readonly string[]) {
+  if (!program.inTree) return { path: program.path, argv };
+  return { path: '/bin/sh', argv: ['sh', '-c', 'exec "$@"', 'sh', program.path, ...argv.slice(1)] };
+}
+
+/**
+ * Every descriptor that we inherited goes on to CMD (`<(…)`, `3<file`, make's job server), as if btfuse
+ * were not there. Our own are all close-on-exec, and that tells them apart.
+ */
+function inheritedDescriptors(): ('inherit' | 'ignore')[] {
+  const inherited = readdirSync('/proc/self/fd').map(Number).filter(isInheritable);
+  const stdio: ('inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit'];
+  for (const fd of inherited) {
+    while (stdio.length < fd) stdio.push('ignore');
+    stdio[fd] = 'inherit';
+  }
+  return stdio;
+}
+
+function isInheritable(fd: number): boolean {
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    const flags = /^flags:\s*([0-7]+)$/m.exec(info)?.[1];
+    return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
+  } catch {
+    return false;
+  }
+}
+
+function refused(command: string, error: NodeJS.ErrnoException): Failure {
+  const status = error.code === 'ENOENT' ? exits.NOT_FOUND : exits.NOT_EXECUTABLE;
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'it or its interpreter is not there',
+    EACCES: 'permission denied',
+    ENOEXEC: 'it is no program that this machine can run',
+    E2BIG: 'its arguments and environment are too long',
+  };
+  const reason = reasons[error.code ?? ''] ?? error.message;
+  return new Failure(`${escapeText(command)} does not start: ${reason}`, status);
+}

@@ -1,0 +1,33 @@
+/** The variables that put a program into a session; preload/image/start.h reads them. */
+import { defaultImagesDir } from '../image/prepare.ts';
+import { shimPath } from './paths.ts';
+
+export interface SessionEnvironment {
+  readonly LD_PRELOAD: string;
+  readonly BTFUSE_SESSION: string;
+  readonly BTFUSE_IMAGES: string;
+}
+
+/** The shim stands first; what the user preloads stays behind it. */
+export function sessionEnvironment(session: string): SessionEnvironment {
+  const others = (process.env.LD_PRELOAD ?? '')
+    .split(/[\s:]+/)
+    .filter((path) => path !== '' && path !== shimPath);
+  return {
+    LD_PRELOAD: [shimPath, ...others].join(':'),
+    BTFUSE_SESSION: session,
+    BTFUSE_IMAGES: defaultImagesDir(),
+  };
+}
+
+/** Our own environment without any session: for a server that outlives us. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const env = { ...process.env };
+  delete env.BTFUSE_SESSION;
+  delete env.BTFUSE_IMAGES;
+  delete env.BTFUSE_INHERIT;
+  const others = (env.LD_PRELOAD ?? '').split(/[\s:]+/).filter((path) => path && path !== shimPath);
+  if (others.length > 0) env.LD_PRELOAD = others.join(':');
+  else delete env.LD_PRELOAD;
+  return env;
+}

@@ -1,0 +1,147 @@
+/** `btfuse run`: a session, CMD inside it, and its exit status. */
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { type Connection, connect } from '../client/connect.ts';
+import { ensureImages } from '../image/prepare.ts';
+import { startServer } from '../server/session.ts';
+import { runChild } from './child.ts';
+import { startDetached } from './detached.ts';
+import { sessionEnvironment } from './environment.ts';
+import { complain, Failure } from './failure.ts';
+import { breathe, interrupt } from './interrupt.ts';
+import type { OptionValues } from './options.ts';
+import type { Parsed } from './parse.ts';
+import { checkBuilt } from './paths.ts';
+import { checkReachable, type FoundProgram, findProgram, type TreeLookup } from './program.ts';
+import { defaultPrefix, serverOptionNames, serverOptions } from './serve.ts';
+import { allSessions, chooseSession, sweepPrivate } from './sessions.ts';
+import { forwardSignals } from './signals.mjs';
+import { stopSession } from './stop.ts';
+import { exportTree } from './transfer/export.ts';
+import { importTree } from './transfer/import.ts';
+
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+const ANY_EXECUTE = 0o111;
+
+/** A session for CMD, and how we let go of it. */
+interface Lease {
+  readonly name: string;
+  readonly prefix: string;
+  /** `started`: CMD did run, so a session that is to stay may stay. */
+  release(started: boolean): Promise<void>;
+}
+
+export async function run({ values, operands }: Parsed): Promise<number> {
+  let child: ChildProcess | undefined;
+  let started = false;
+  forwardSignals(() => child, interrupt);
+  checkBuilt();
+  findEarly(operands[0]!, values.mount ?? defaultPrefix);
+  await ensureImages();
+  sweepPrivate();
+  const lease = await leaseSession(values);
+  let connection: Connection | undefined;
+  const tree = (): Connection => {
+    connection ??= connect(lease.name);
+    return connection;
+  };
+  try {
+    await breathe();
+    if (values.import !== undefined) await importTree(tree(), values.import);
+    const program = find(operands[0]!, lease.prefix, treeLookup(tree, lease.prefix));
+    const status = await runChild({
+      program,
+      argv: operands,
+      env: { ...process.env, ...sessionEnvironment(lease.name) },
+      started: (process) => {
+        child = process;
+        started = true;
+      },
+    });
+    child = undefined;
+    if (values.export !== undefined) await exportTree(tree(), values.export);
+    return status;
+  } finally {
+    connection?.close();
+    await lease.release(started);
+  }
+}
+
+async function leaseSession(values: Partial<OptionValues>): Promise<Lease> {
+  if (values.session === undefined && !values.keep) return privateSession(values);
+  const name = values.session ?? `kept-${randomBytes(4).toString('hex')}`;
+  const existing = allSessions().find((session) => session.name === name);
+  if (existing !== undefined && existing.state !== 'dead') return attach(name, values);
+  await startDetached(name, values);
+  return {
+    name,
+    prefix: values.mount ?? defaultPrefix,
+    release: async (started) => {
+      if (!started) await stopSession(name);
+      else if (values.keep) complain(`session ${name} stays up; \`btfuse stop ${name}\` ends it`);
+    },
+  };
+}
+
+/** The server lives in a worker thread of this process and ends with it. */
+async function privateSession(values: Partial<OptionValues>): Promise<Lease> {
+  const name = `run-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const server = await startServer({ ...serverOptions(name, values), signals: false });
+  let death: unknown;
+  server.stopped.catch((error: unknown) => {
+    death = error;
+  });
+  return {
+    name,
+    prefix: server.prefix,
+    release: async () => {
+      await server.stop().catch(() => {});
+      if (death !== undefined) throw death;
+    },
+  };
+}
+
+function attach(name: string, values: Partial<OptionValues>): Lease {
+  const session = chooseSession({ values: { session: name } });
+  for (const option of serverOptionNames) {
+    if (values[option] === undefined) continue;
+    if (option === 'mount' && values.mount === session.prefix) continue;
+    throw new Failure(`session "${name}" is up already: --${option} cannot change it any more`);
+  }
+  return { name, prefix: session.prefix, release: async () => {} };
+}
+
+/** A CMD that cannot be run is told before anything is started; one in the tree can only be found later. */
+function findEarly(command: string, prefix: string): void {
+  let mayBeInTree = false;
+  const lookup: TreeLookup = () => {
+    mayBeInTree = true;
+    return 'missing';
+  };
+  try {
+    find(command, prefix, lookup);
+  } catch (error) {
+    if (!mayBeInTree) throw error;
+  }
+}
+
+function find(command: string, prefix: string, lookup: TreeLookup): FoundProgram {
+  const program = findProgram(command, prefix, lookup);
+  if (!program.inTree) checkReachable(program.path);
+  return program;
+}
+
+function treeLookup(tree: () => Connection, prefix: string): TreeLookup {
+  return (path) => {
+    try {
+      const { mode } = tree().stat(path.slice(prefix.length) || '/');
+      if ((mode & S_IFMT) === S_IFDIR) return 'directory';
+      return (mode & ANY_EXECUTE) === 0 ? 'plain' : 'executable';
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+      throw error;
+    }
+  };
+}

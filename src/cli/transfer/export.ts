@@ -1,0 +1,162 @@
+/** Writing a tree to a directory of the host, or (export-tar.ts) to a tar file. */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import type { Connection, Stat } from '../../client/connect.ts';
+import { complain, Failure } from '../failure.ts';
+import { breathe } from '../interrupt.ts';
+import { escapeName, escapeText } from '../names.ts';
+import { join } from './bytes.ts';
+import { exportTar, isTarName } from './export-tar.ts';
+import { eachRun, isSparse } from './holes.ts';
+import * as modes from './modes.ts';
+import { startProgress } from './progress.ts';
+import { type TreeEntry, walkTree } from './tree-walk.ts';
+
+const BREATH = 64;
+const NS_PER_S = 1e9;
+const root = Buffer.from('/');
+
+/** The root of the tree → DIR, or TAR where the name says so. */
+export async function exportTree(connection: Connection, target: string): Promise<void> {
+  const status = statSync(target, { throwIfNoEntry: false });
+  if (status?.isDirectory() !== true && isTarName(target)) {
+    await exportTar(connection, target);
+    return;
+  }
+  if (status !== undefined && !status.isDirectory()) {
+    throw new Failure(`cannot export to "${escapeText(target)}": it is there and no directory`);
+  }
+  await exportDirectory(connection, root, Buffer.from(target));
+}
+
+/** A directory of the tree with all that is in it → a directory of the host, made if it is missing. */
+export async function exportDirectory(
+  connection: Connection,
+  base: Buffer,
+  target: Buffer,
+): Promise<void> {
+  const written = new Map<number, Buffer>();
+  const directories: { path: Buffer; stat: Stat }[] = [];
+  const progress = await startProgress('exporting', () => usedInodes(connection));
+  let count = 0;
+  try {
+    for (const entry of walkTree(connection, base)) {
+      const path = entry.relative.length === 0 ? target : join(target, entry.relative);
+      const first = written.get(entry.stat.ino);
+      if (modes.isDirectory(entry.stat.mode)) {
+        makeDirectory(path, entry.relative.length === 0);
+        directories.push({ path, stat: entry.stat });
+      } else if (first !== undefined) {
+        rmSync(path, { force: true });
+        linkSync(first, path);
+      } else {
+        exportFile(connection, entry, path);
+        if (entry.stat.nlink > 1) written.set(entry.stat.ino, path);
+      }
+      progress.add(1);
+      count += 1;
+      if (count % BREATH === 0) await breathe();
+    }
+    // Filling a directory changes its times, and its own mode may forbid filling it.
+    for (const { path, stat } of directories.reverse()) setAttributes(path, stat);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Anything but a directory. What stands in the way goes, unless it is a directory. */
+export function exportFile(connection: Connection, entry: TreeEntry, path: Buffer): void {
+  const { stat } = entry;
+  const existing = lstatSync(path, { throwIfNoEntry: false });
+  if (existing?.isDirectory()) {
+    throw new Failure(`"${escapeName(path)}" is a directory and cannot become a file`);
+  }
+  if (existing !== undefined) rmSync(path);
+  switch (stat.mode & modes.S_IFMT) {
+    case modes.S_IFREG:
+      exportContent(connection, entry, path);
+      break;
+    case modes.S_IFLNK:
+      symlinkSync(connection.readlink(entry.path), path);
+      break;
+    case modes.S_IFSOCK:
+      complain(`"${escapeName(path)}" is a socket and is not exported`);
+      return;
+    default:
+      makeNode(path, stat);
+  }
+  setAttributes(path, stat);
+}
+
+function exportContent(connection: Connection, { path: from, stat }: TreeEntry, to: Buffer): void {
+  const sparse = isSparse(stat.size, stat.blocks);
+  const fd = openSync(to, 'wx', 0o600);
+  let position = 0;
+  const write = (run: Uint8Array): void => {
+    for (let done = 0; done < run.length; ) {
+      done += writeSync(fd, run, done, run.length - done, position + done);
+    }
+    position += run.length;
+  };
+  const skip = (bytes: number): void => {
+    position += bytes;
+  };
+  try {
+    connection.readChunks(from, (piece) => {
+      if (sparse) eachRun(piece, write, skip);
+      else write(piece);
+    });
+    if (sparse) ftruncateSync(fd, position);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Node has no mknod. */
+function makeNode(path: Buffer, stat: Stat): void {
+  const letters: Readonly<Record<number, string>> = {
+    [modes.S_IFIFO]: 'p',
+    [modes.S_IFCHR]: 'c',
+    [modes.S_IFBLK]: 'b',
+  };
+  const letter = letters[stat.mode & modes.S_IFMT]!;
+  const numbers =
+    letter === 'p' ? [] : [modes.majorOf(stat.rdev), modes.minorOf(stat.rdev)].map(String);
+  const result = spawnSync('mknod', ['--', path.toString(), letter, ...numbers]);
+  if (result.status === 0) return;
+  throw new Failure(`the device node "${escapeName(path)}" cannot be made here`);
+}
+
+function makeDirectory(path: Buffer, isRoot: boolean): void {
+  const existing = isRoot
+    ? statSync(path, { throwIfNoEntry: false })
+    : lstatSync(path, { throwIfNoEntry: false });
+  if (existing?.isDirectory()) return;
+  if (existing !== undefined) rmSync(path);
+  mkdirSync(path, { mode: 0o700, recursive: isRoot });
+}
+
+function setAttributes(path: Buffer, stat: Stat): void {
+  if (modes.keepsOwners) lchownSync(path, stat.uid, stat.gid);
+  if (!modes.isSymlink(stat.mode)) chmodSync(path, stat.mode & modes.PERMISSIONS);
+  lutimesSync(path, Number(stat.atimeNs) / NS_PER_S, Number(stat.mtimeNs) / NS_PER_S);
+}
+
+function usedInodes(connection: Connection): number {
+  const { files, filesFree } = connection.statfs();
+  return files - filesFree;
+}
