@@ -1,6 +1,7 @@
 /** Error numbers of Linux, the same on x86-64 and arm64. Operations return them negated. */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;
