@@ -75,3 +75,6 @@ export interface FileWriter {
   skip(bytes: number): void;
   close(): void;
 }
+
+export { connect } from './connection.ts';
+export { FsError } from './fs-error.ts';
