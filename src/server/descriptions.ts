@@ -21,7 +21,10 @@ import {
   DESCRIPTION_STATE_REFERENCES,
   DESCRIPTION_STATE_STATUS_FLAGS,
   DESCRIPTIONS_MAX,
+  PROCESS_GENERATION,
+  PROCESS_RECORD_WORDS,
   RING_DESCRIPTIONS_OFFSET,
+  RING_PROCESSES_OFFSET,
   SUPERBLOCK_DESCRIPTIONS_FREE_HEAD,
   SUPERBLOCK_DESCRIPTIONS_FRESH,
   SUPERBLOCK_DESCRIPTIONS_USED,
@@ -37,6 +40,9 @@ export interface Descriptions {
   readonly store: Store;
   readonly ring: Segment;
   readonly table: Table;
+  /** By id: the process record that opened it, and that record's generation then. Private. */
+  readonly creators: Uint16Array;
+  readonly generations: Int32Array;
 }
 
 export function createDescriptions(store: Store, ring: Segment): Descriptions {
@@ -54,6 +60,8 @@ export function createDescriptions(store: Store, ring: Segment): Descriptions {
       freshWord: at + SUPERBLOCK_DESCRIPTIONS_FRESH,
       backed: 0,
     },
+    creators: new Uint16Array(DESCRIPTIONS_MAX),
+    generations: new Int32Array(DESCRIPTIONS_MAX),
   };
 }
 
@@ -106,6 +114,9 @@ export function openDescription(
   store.i32[word + DESCRIPTION_INO] = ino;
   store.i32[word + DESCRIPTION_OPEN_FLAGS] = openFlags;
   store.i32[word + DESCRIPTION_CREATOR] = creator;
+  descriptions.creators[id] = creator;
+  descriptions.generations[id] =
+    ring.i32[RING_PROCESSES_OFFSET / 4 + creator * PROCESS_RECORD_WORDS + PROCESS_GENERATION];
   store.i32[word + DESCRIPTION_MAPS] = 0;
   store.i32[word + DESCRIPTION_MODE] = modeOf(store, ino) & S_IFMT;
   store.i32[word + DESCRIPTION_STATE] = DESCRIPTION_STATE_OPEN;

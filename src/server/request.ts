@@ -67,8 +67,6 @@ export interface Server {
   readonly scratch: Uint8Array;
   /** Asks the control plane for a prepared image; undefined: there is none. Answered by complete(). */
   readonly requestImage: ((slot: number, ticket: number, path: string) => void) | undefined;
-  /** Processes that said EXIT: their descriptions are released after the batch. */
-  readonly exits: number[];
   readonly log: (sentence: string) => void;
   requests: number;
   failures: number;
@@ -106,7 +104,6 @@ export function createServer(parts: ServerParts): Server {
     extents: new Float64Array(EXTENT_WORDS),
     scratch: new Uint8Array(2 * PATH_MAX),
     requestImage: parts.requestImage,
-    exits: [],
     log: parts.log,
     requests: 0,
     failures: 0,

@@ -2,6 +2,44 @@
  * A session: one tree, its three segments in /dev/shm, and the worker that serves it. startServer() is what the
  * command line and the tests call; it runs in the main thread of the server's process (control plane).
  */
+import { randomBytes } from 'node:crypto';
+import { posix } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { SegmentError } from '../../ringbuf/errors.ts';
+import {
+  PAGE_SIZE,
+  PREFIX_MAX,
+  RENDEZVOUS_SPIN_US,
+  RING_HEADER_UNKNOWN_CALLS,
+  SEGMENT_DATA,
+  SEGMENT_RING,
+  SEGMENT_STORE,
+} from '../../ringbuf/layout.gen.ts';
+import { openRing, requestStop, ringBell } from '../../ringbuf/ring.ts';
+import {
+  closeSegment,
+  createSegment,
+  openSegment,
+  publishSegment,
+  retireSegment,
+  type Segment,
+  segmentFacts,
+} from '../../ringbuf/segment.ts';
+import { EIO } from '../store/errno.ts';
+import { segmentSizes } from '../store/store.ts';
+import { getWide } from '../store/wide.ts';
+import {
+  CONTROL_DESCRIPTIONS,
+  CONTROL_FAILURES,
+  CONTROL_NEWS,
+  CONTROL_REQUESTS,
+  CONTROL_WORDS,
+  type FromWorker,
+  type ToWorker,
+  type WorkerInput,
+} from './control.ts';
+import { ServerError } from './errors.ts';
+import { createLiveness } from './liveness.ts';
 
 export interface ServerOptions {
   /** Session name: [A-Za-z0-9._-], at most SESSION_NAME_MAX bytes. Segments are btfuse.<name>.{ring,store,data}. */
@@ -47,4 +85,237 @@ export interface RunningServer {
   /** Resolves when the server has ended, whoever stopped it; rejects when the worker died. */
   readonly stopped: Promise<void>;
   statistics(): ServerStatistics;
+}
+
+/** Starts a server and resolves when it serves. Whatever fails, nothing stays behind in /dev/shm. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  checkOptions(options);
+  const segments = createSegments(options);
+  const control = new SharedArrayBuffer(CONTROL_WORDS * 4);
+  try {
+    const worker = await startWorker(options, segments, control);
+    return run(options, segments, worker, new Int32Array(control));
+  } catch (error) {
+    removeSegments(segments);
+    throw error;
+  }
+}
+
+interface Segments {
+  readonly ring: Segment;
+  readonly store: Segment;
+  readonly data: Segment;
+}
+
+function checkOptions(options: ServerOptions): void {
+  const bad = (what: string): never => {
+    throw new ServerError('BTFUSE_ERR_BAD_OPTION', what);
+  };
+  const { prefix } = options;
+  const normal = prefix.startsWith('/') && posix.normalize(prefix) === prefix;
+  if (!normal || prefix.endsWith('/') || prefix.includes('\0'))
+    bad(`the prefix "${prefix}" is not an absolute path in normal form below /`);
+  if (Buffer.byteLength(prefix) > PREFIX_MAX)
+    bad(`the prefix is longer than ${PREFIX_MAX} bytes`);
+  if (!Number.isSafeInteger(options.bytes) || options.bytes < PAGE_SIZE)
+    bad(`a tree needs at least ${PAGE_SIZE} bytes of memory`);
+  if (!Number.isSafeInteger(options.inodes) || options.inodes < 1)
+    bad('a tree needs at least one inode');
+  if (options.inodes > INODES_MAX) bad(`a tree has at most ${INODES_MAX} inodes`);
+}
+
+/** The store segment must stay within what 32-bit word indices of a typed array can reach. */
+const INODES_MAX = 16 * 1024 * 1024;
+/** Minor numbers of st_dev from here on: the kernel hands its own out from 0. */
+const DEVICE_BASE = 0x80000;
+const WORKER_STOP_MS = 5000;
+const ROOT_MODE = 0o755;
+
+function createSegments(options: ServerOptions): Segments {
+  const sessionId = randomBytes(8).readBigUInt64LE();
+  const sizes = segmentSizes(options);
+  const common = {
+    session: options.name,
+    sessionId,
+    prefix: options.prefix,
+    device: DEVICE_BASE + Number(sessionId & 0x7ffffn),
+  };
+  const made: Segment[] = [];
+  try {
+    for (const [kind, size] of [
+      [SEGMENT_RING, 0],
+      [SEGMENT_STORE, sizes.store],
+      [SEGMENT_DATA, sizes.data],
+    ] as const)
+      made.push(createSegment({ ...common, kind, size }));
+  } catch (error) {
+    for (const segment of made) closeSegment(segment, { unlink: true });
+    throw error instanceof SegmentError && error.code === 'BTFUSE_ERR_SESSION_BUSY'
+      ? busy(options.name)
+      : error;
+  }
+  return { ring: made[0], store: made[1], data: made[2] };
+}
+
+/** Says which process has the session, where its header can be read. */
+function busy(name: string): SegmentError {
+  let who = '';
+  try {
+    const segment = openSegment({ kind: SEGMENT_RING, session: name, building: true });
+    who = ` (process ${segmentFacts(segment).serverPid})`;
+    closeSegment(segment);
+  } catch {
+    // It ends at this moment; what matters is that it held the session.
+  }
+  return new SegmentError(
+    'BTFUSE_ERR_SESSION_BUSY',
+    `a server of session "${name}" is already running${who}`,
+  );
+}
+
+function removeSegments(segments: Segments): void {
+  // The ring goes last: it is the lock of the session.
+  for (const segment of [segments.data, segments.store, segments.ring])
+    closeSegment(segment, { unlink: true });
+}
+
+function startWorker(
+  options: ServerOptions,
+  segments: Segments,
+  control: SharedArrayBuffer,
+): Promise<Worker> {
+  const input: WorkerInput = {
+    ringFd: segments.ring.fd,
+    storeFd: segments.store.fd,
+    dataFd: segments.data.fd,
+    prefix: options.prefix,
+    bytes: options.bytes,
+    inodes: options.inodes,
+    uid: options.uid ?? process.getuid?.() ?? 0,
+    gid: options.gid ?? process.getgid?.() ?? 0,
+    mode: options.mode ?? ROOT_MODE,
+    wait: options.wait ?? 'futex',
+    spinUs: options.spinUs ?? RENDEZVOUS_SPIN_US,
+    images: options.imagesDir !== undefined,
+    control,
+  };
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: input,
+    name: 'btfuse',
+  });
+  return new Promise((resolve, reject) => {
+    worker.once('message', (message: FromWorker) => {
+      if (message.kind === 'ready') resolve(worker);
+    });
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new ServerError('BTFUSE_ERR_WORKER', 'the serving thread ended before it served')));
+  });
+}
+
+/** The control plane of a worker that serves. */
+function run(
+  options: ServerOptions,
+  segments: Segments,
+  worker: Worker,
+  control: Int32Array,
+): RunningServer {
+  const ring = openRing(segments.ring);
+  const liveness = createLiveness(segments.ring.i32);
+  const log = options.log ?? ((sentence: string) => process.stderr.write(`btfuse: ${sentence}\n`));
+  const ended = Promise.withResolvers<void>();
+  let stopping = false;
+  /** The segments are unmapped: to touch a typed array over them would be a crash. */
+  let over = false;
+  let failure: unknown;
+  // Whoever does not ask for `stopped` must not be killed by its rejection.
+  ended.promise.catch(() => {});
+
+  const tell = (message: ToWorker): void => {
+    if (over) return;
+    worker.postMessage(message);
+    Atomics.add(control, CONTROL_NEWS, 1);
+    ringBell(ring);
+  };
+
+  let timer = setTimeout(scan, liveness.delayMs);
+  timer.unref();
+  function scan(): void {
+    const processes = liveness.scan();
+    if (processes.length > 0) tell({ kind: 'reclaim', processes });
+    else if (liveness.slotsWanted()) tell({ kind: 'slots' });
+    timer = setTimeout(scan, liveness.delayMs);
+    timer.unref();
+  }
+
+  async function prepare(slot: number, ticket: number, path: string): Promise<void> {
+    let answer = { status: -EIO, path: '' };
+    try {
+      const { prepareImage } = await import('../image/prepare.ts');
+      answer = { status: 0, path: await prepareImage(latin1ToPath(path), options.imagesDir ?? '') };
+    } catch (error) {
+      log(`no image of ${path} could be prepared: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    tell({ kind: 'image', slot, ticket, ...answer });
+  }
+
+  worker.on('message', (message: FromWorker) => {
+    if (message.kind === 'log') log(message.sentence);
+    if (message.kind === 'image') void prepare(message.slot, message.ticket, message.path);
+  });
+  worker.on('error', (error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error);
+    failure = new ServerError('BTFUSE_ERR_WORKER', `the serving thread died: ${text}`);
+  });
+  worker.once('exit', () => {
+    clearTimeout(timer);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    // Clients that sleep in the ring look at this word when they wake.
+    requestStop(ring);
+    for (const segment of Object.values(segments)) retireSegment(segment);
+    last = statistics();
+    over = true;
+    liveness.close();
+    removeSegments(segments);
+    if (stopping && failure === undefined) ended.resolve();
+    else ended.reject(failure ?? new ServerError('BTFUSE_ERR_WORKER', 'the serving thread ended'));
+  });
+
+  const statistics = (): ServerStatistics => ({
+    requests: getWide(control, CONTROL_REQUESTS),
+    failures: control[CONTROL_FAILURES],
+    processes: liveness.inUse,
+    descriptions: control[CONTROL_DESCRIPTIONS],
+    unknownCalls: segments.ring.i32[PAGE_SIZE / 4 + RING_HEADER_UNKNOWN_CALLS] >>> 0,
+  });
+  let last = statistics();
+
+  function stop(): Promise<void> {
+    if (!stopping && !over) {
+      stopping = true;
+      requestStop(ring);
+      setTimeout(() => void worker.terminate(), WORKER_STOP_MS).unref();
+    }
+    return ended.promise;
+  }
+  function onSignal(): void {
+    void stop().catch(() => {});
+  }
+  if (options.signals !== false) for (const signal of SIGNALS) process.on(signal, onSignal);
+
+  for (const segment of [segments.data, segments.store, segments.ring]) publishSegment(segment);
+  return {
+    name: options.name,
+    prefix: options.prefix,
+    pid: process.pid,
+    stop,
+    stopped: ended.promise,
+    statistics: () => (over ? last : statistics()),
+  };
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Paths are bytes; a latin1 string carries them through the message port. */
+function latin1ToPath(path: string): string {
+  return Buffer.from(path, 'latin1').toString('utf8');
 }

@@ -1,0 +1,192 @@
+/**
+ * From opcode to operation. A request that makes no sense costs its sender an errno; a request that makes
+ * us throw is our mistake, costs its sender EIO, is counted and said once, and the server goes on.
+ */
+import {
+  OP_ACCESS,
+  OP_COPY_FILE_RANGE,
+  OP_CREATE,
+  OP_EXIT,
+  OP_FALLOCATE,
+  OP_FSYNC,
+  OP_GETATTR,
+  OP_IMAGE,
+  OP_LINK,
+  OP_LOOKUP,
+  OP_LSEEK,
+  OP_MKDIR,
+  OP_MKNOD,
+  OP_NOOP,
+  OP_OPEN,
+  OP_PATH,
+  OP_READ,
+  OP_READ_DIRECT,
+  OP_READDIR,
+  OP_READLINK,
+  OP_RELEASE,
+  OP_RENAME2,
+  OP_RMDIR,
+  OP_SETATTR,
+  OP_SETUPMAPPING,
+  OP_STATFS,
+  OP_SYMLINK,
+  OP_SYNCFS,
+  OP_TMPFILE,
+  OP_UNLINK,
+  OP_WRITE,
+  OP_WRITE_COMMIT,
+  OP_WRITE_PREPARE,
+  SLOT_OPCODE,
+  SLOT_REPLY_FLAGS,
+  SLOT_REPLY_LENGTH,
+  SLOT_STATUS,
+} from '../../ringbuf/layout.gen.ts';
+import { DONE, PENDING, slotWord } from '../../ringbuf/ring.ts';
+import type { opcodes } from '../../ringbuf/schema.ts';
+import { EIO, ENOSYS } from '../store/errno.ts';
+import { endGrant, GRANT_NONE } from './grants.ts';
+import type { Server } from './request.ts';
+import { ANSWER_LATER, onExit, onImage } from './requests/control.ts';
+import {
+  onReadDirect,
+  onSetupMapping,
+  onWriteCommit,
+  onWritePrepare,
+} from './requests/direct.ts';
+import {
+  onCopyFileRange,
+  onFallocate,
+  onFsync,
+  onGetattr,
+  onLseek,
+  onRead,
+  onReaddir,
+  onWrite,
+} from './requests/io.ts';
+import { onCreate, onOpen, onRelease, onTmpfile } from './requests/open.ts';
+import {
+  onAccess,
+  onLink,
+  onLookup,
+  onMkdir,
+  onMknod,
+  onPath,
+  onReadlink,
+  onRename,
+  onRmdir,
+  onSetattr,
+  onStatfs,
+  onSymlink,
+  onUnlink,
+} from './requests/paths.ts';
+
+type Opcode = (typeof opcodes)[keyof typeof opcodes];
+
+/** Serves one slot in REQUEST or SLEEPING: the Handler of ring.ts. */
+export function dispatch(server: Server, slot: number): typeof DONE | typeof PENDING {
+  const { i32 } = server;
+  const word = slotWord(slot);
+  const opcode = i32[word + SLOT_OPCODE];
+  i32[word + SLOT_REPLY_FLAGS] = 0;
+  i32[word + SLOT_REPLY_LENGTH] = 0;
+  server.requests++;
+  let status: number;
+  try {
+    // Whoever asks for something else has done with the blocks that it was granted.
+    if (server.grants.kind[slot] !== GRANT_NONE && opcode !== OP_WRITE_COMMIT)
+      endGrant(server.grants, slot);
+    status = perform(server, opcode as Opcode, slot, word);
+  } catch (error) {
+    status = -EIO;
+    i32[word + SLOT_REPLY_FLAGS] = 0;
+    fail(server, opcode, error);
+  }
+  if (status === ANSWER_LATER) return PENDING;
+  if (status < 0) i32[word + SLOT_REPLY_FLAGS] = 0;
+  i32[word + SLOT_STATUS] = status;
+  return DONE;
+}
+
+function fail(server: Server, opcode: number, error: unknown): void {
+  server.failures++;
+  if (server.failures > 1) return;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  server.log(`a request (opcode ${opcode}) failed inside the server and was answered EIO: ${text}`);
+}
+
+/** → Slot.status, or ANSWER_LATER. */
+function perform(server: Server, opcode: Opcode, slot: number, word: number): number {
+  switch (opcode) {
+    case OP_LOOKUP:
+      return onLookup(server, slot, word);
+    case OP_GETATTR:
+      return onGetattr(server, word);
+    case OP_READ:
+      return onRead(server, slot, word);
+    case OP_WRITE:
+      return onWrite(server, slot, word);
+    case OP_OPEN:
+      return onOpen(server, slot, word);
+    case OP_CREATE:
+      return onCreate(server, slot, word);
+    case OP_RELEASE:
+      return onRelease(server, word);
+    case OP_SETATTR:
+      return onSetattr(server, slot, word);
+    case OP_READLINK:
+      return onReadlink(server, slot, word);
+    case OP_SYMLINK:
+      return onSymlink(server, slot, word);
+    case OP_MKNOD:
+      return onMknod(server, slot, word);
+    case OP_MKDIR:
+      return onMkdir(server, slot, word);
+    case OP_UNLINK:
+      return onUnlink(server, slot, word);
+    case OP_RMDIR:
+      return onRmdir(server, slot, word);
+    case OP_LINK:
+      return onLink(server, slot, word);
+    case OP_RENAME2:
+      return onRename(server, slot, word);
+    case OP_STATFS:
+      return onStatfs(server, slot, word);
+    case OP_ACCESS:
+      return onAccess(server, slot, word);
+    case OP_TMPFILE:
+      return onTmpfile(server, slot, word);
+    case OP_READDIR:
+      return onReaddir(server, slot, word);
+    case OP_LSEEK:
+      return onLseek(server, word);
+    case OP_FSYNC:
+      return onFsync(server, word);
+    case OP_FALLOCATE:
+      return onFallocate(server, word);
+    case OP_COPY_FILE_RANGE:
+      return onCopyFileRange(server, word);
+    case OP_PATH:
+      return onPath(server, slot, word);
+    case OP_READ_DIRECT:
+      return onReadDirect(server, slot, word);
+    case OP_WRITE_PREPARE:
+      return onWritePrepare(server, slot, word);
+    case OP_WRITE_COMMIT:
+      return onWriteCommit(server, slot, word);
+    case OP_SETUPMAPPING:
+      return onSetupMapping(server, slot, word);
+    case OP_IMAGE:
+      return onImage(server, slot, word);
+    case OP_EXIT:
+      return onExit(server, word);
+    case OP_SYNCFS:
+    case OP_NOOP:
+      return 0;
+    default:
+      return unknown(opcode);
+  }
+}
+
+function unknown(_opcode: never): number {
+  return -ENOSYS;
+}

@@ -1,0 +1,113 @@
+/**
+ * The data plane: a worker thread that maps the segments, builds the store and serves the ring until it is
+ * told to stop. It does nothing else, and its event loop never turns meanwhile.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import {
+  SEGMENT_DATA,
+  SEGMENT_RING,
+  SEGMENT_STORE,
+  SUPERBLOCK_DESCRIPTIONS_USED,
+} from '../../ringbuf/layout.gen.ts';
+import { native } from '../../ringbuf/native.ts';
+import { openRing, serve } from '../../ringbuf/ring.ts';
+import { openSegment } from '../../ringbuf/segment.ts';
+import { createWaiter } from '../../ringbuf/waiters.ts';
+import { createStore } from '../store/store.ts';
+import { setWide } from '../store/wide.ts';
+import {
+  CONTROL_DESCRIPTIONS,
+  CONTROL_FAILURES,
+  CONTROL_NEWS,
+  CONTROL_REQUESTS,
+  type FromWorker,
+  type ToWorker,
+  type WorkerInput,
+} from './control.ts';
+import { dispatch } from './dispatch.ts';
+import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
+import { createServer, type Server } from './request.ts';
+import { answerImage } from './requests/control.ts';
+
+const port = parentPort!;
+const input = workerData as WorkerInput;
+const control = new Int32Array(input.control);
+
+function tell(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+function build(): Server {
+  const open = (kind: typeof SEGMENT_RING | typeof SEGMENT_STORE | typeof SEGMENT_DATA, fd: number) =>
+    openSegment({ kind, fd, building: true });
+  const ring = openRing(open(SEGMENT_RING, input.ringFd));
+  const store = createStore(open(SEGMENT_STORE, input.storeFd), open(SEGMENT_DATA, input.dataFd), {
+    bytes: input.bytes,
+    inodes: input.inodes,
+    uid: input.uid,
+    gid: input.gid,
+    mode: input.mode,
+  });
+  return createServer({
+    store,
+    ring,
+    prefix: input.prefix,
+    log: (sentence) => tell({ kind: 'log', sentence }),
+    ...(input.images && {
+      requestImage: (slot: number, ticket: number, path: string) =>
+        tell({ kind: 'image', slot, ticket, path }),
+    }),
+  });
+}
+
+/** Between batches: figures for the main thread, and its messages. */
+function hook(server: Server): void {
+  setWide(control, CONTROL_REQUESTS, server.requests);
+  control[CONTROL_FAILURES] = server.failures;
+  control[CONTROL_DESCRIPTIONS] =
+    server.store.i32[server.store.superblockWord + SUPERBLOCK_DESCRIPTIONS_USED];
+  if (Atomics.load(control, CONTROL_NEWS) === 0) return;
+  Atomics.store(control, CONTROL_NEWS, 0);
+  for (;;) {
+    const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
+    if (received === undefined) return;
+    take(server, received.message);
+  }
+}
+
+function take(server: Server, message: ToWorker): void {
+  switch (message.kind) {
+    case 'reclaim':
+      for (const { index, generation } of message.processes)
+        reclaimProcess(server, index, generation);
+      reclaimSlots(server);
+      sweepDescriptions(server);
+      return;
+    case 'slots':
+      reclaimSlots(server);
+      return;
+    case 'image':
+      answerImage(server, message.slot, message.ticket, message.status, message.path);
+      return;
+  }
+}
+
+const server = build();
+const waiter = createWaiter(input.wait, server.ring.segment, native());
+tell({ kind: 'ready' });
+try {
+  serve(server.ring, (slot) => dispatch(server, slot), waiter, {
+    spinUs: input.spinUs,
+    hook: () => {
+      // A mistake of ours in here must not end the service.
+      try {
+        hook(server);
+      } catch (error) {
+        server.failures++;
+        server.log(`reclaiming failed: ${error instanceof Error ? error.stack : String(error)}`);
+      }
+    },
+  });
+} finally {
+  waiter.close();
+}
