@@ -1,6 +1,7 @@
 /** `btfuse fs …`: files of a running session, from the outside. */
 import { readFileSync, statSync } from 'node:fs';
 import { type Connection, connect, type Stat } from '../client/connect.ts';
+
 import { complain, exits, Failure } from './failure.ts';
 import { formatEntry, formatStat } from './listing.ts';
 import { escapeName, escapeText } from './names.ts';

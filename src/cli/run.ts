@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { type Connection, connect } from '../client/connect.ts';
+
 import { ensureImages } from '../image/prepare.ts';
 import { startServer } from '../server/session.ts';
 import { runChild } from './child.ts';

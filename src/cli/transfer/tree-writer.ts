@@ -73,7 +73,10 @@ export function createTreeWriter(connection: Connection, base: Buffer): TreeWrit
       ensureDirectory(connection, path);
       directories.push({ path, attributes });
     },
-    file: (relative) => connection.createFile(vacate(place(relative)), FILLING_MODE),
+    file(relative) {
+      const path = vacate(place(relative));
+      return withTrailingHole(connection, path, connection.createFile(path, FILLING_MODE));
+    },
     finishFile: (relative, attributes) => attributesOf(place(relative), attributes, false),
     symlink(relative, target, attributes) {
       const path = vacate(place(relative));
@@ -91,6 +94,28 @@ export function createTreeWriter(connection: Connection, base: Buffer): TreeWrit
       for (const { path, attributes } of directories.reverse()) {
         attributesOf(path, attributes, false);
       }
+    },
+  };
+}
+
+/** A hole at the end has no write behind it that would make the file long enough. */
+function withTrailingHole(connection: Connection, path: Buffer, file: FileWriter): FileWriter {
+  let size = 0;
+  let endsInHole = false;
+  return {
+    write(data) {
+      file.write(data);
+      size += data.length;
+      endsInHole = false;
+    },
+    skip(bytes) {
+      file.skip(bytes);
+      size += bytes;
+      endsInHole = true;
+    },
+    close() {
+      file.close();
+      if (endsInHole) connection.truncate(path, size);
     },
   };
 }
