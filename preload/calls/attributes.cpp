@@ -139,6 +139,7 @@ Verdict sys_chmod(Call& call, Thread& self) {
 Verdict sys_fchmod(Call& call, Thread& self) {
   uint32_t description = description_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
+  if (description_record(description)->open_flags & O_PATH) return done(call, -EBADF);
   return set_on(call, self, description, fill_chmod);
 }
 
@@ -164,6 +165,7 @@ Verdict sys_lchown(Call& call, Thread& self) {
 Verdict sys_fchown(Call& call, Thread& self) {
   uint32_t description = description_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
+  if (description_record(description)->open_flags & O_PATH) return done(call, -EBADF);
   return set_on(call, self, description, fill_chown);
 }
 

@@ -143,6 +143,25 @@ long record_lock(Call& call, Thread& self, uint32_t id, long command) {
 
 // ---- the rest -----------------------------------------------------------------------------------
 
+/** F_SETOWN's argument: a process, or minus a process group. */
+long set_owner(Call& call, uint32_t* owner) {
+  auto* from = (const struct f_owner_ex*)call.args[2];
+  if (!readable(from, sizeof *from, call.stack)) return -EFAULT;
+  if ((uint32_t)from->type > F_OWNER_PGRP) return -EINVAL;
+  int value = from->type == F_OWNER_PGRP ? -from->pid : from->pid;
+  __atomic_store_n(owner, (uint32_t)value, __ATOMIC_RELEASE);
+  return 0;
+}
+
+long get_owner(Call& call, uint32_t owner) {
+  auto* to = (struct f_owner_ex*)call.args[2];
+  if (!writable(to, sizeof *to, call.stack)) return -EFAULT;
+  int value = (int)owner;
+  to->type = value < 0 ? F_OWNER_PGRP : value > 0 ? F_OWNER_PID : F_OWNER_TID;
+  to->pid = value < 0 ? -value : value;
+  return 0;
+}
+
 /** F_GET_RW_HINT and kin: no hint set. */
 long get_hint(Call& call) {
   auto* hint = (uint64_t*)call.args[2];
@@ -195,6 +214,10 @@ long on_file(Call& call, Thread& self, uint32_t id) {
       return 0;
     case F_GETOWN:
       return (int)__atomic_load_n(owner, __ATOMIC_ACQUIRE);
+    case F_SETOWN_EX:
+      return set_owner(call, owner);
+    case F_GETOWN_EX:
+      return get_owner(call, __atomic_load_n(owner, __ATOMIC_ACQUIRE));
     case F_SETSIG:
       return (uint64_t)call.args[2] <= 64 ? 0 : -EINVAL;
     case F_GETSIG:

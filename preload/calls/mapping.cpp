@@ -37,7 +37,9 @@ long check_map(uint32_t id, uint64_t size, int protection, int flags, uint64_t o
   if (record->open_flags & O_PATH) return -EBADF;
   if (size == 0) return -EINVAL;
   if (page_up(size) == 0) return -ENOMEM;
-  if (offset + page_up(size) < offset) return -EOVERFLOW;
+  uint64_t pages = page_up(size);
+  if (pages > INT64_MAX || (INT64_MAX - pages) / BT_PAGE_SIZE < offset / BT_PAGE_SIZE)
+    return -EOVERFLOW;
   int type = flags & MAP_TYPE;
   if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) return -EINVAL;
   if (flags & MAP_HUGETLB) return -EINVAL;

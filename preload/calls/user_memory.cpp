@@ -18,8 +18,9 @@ constexpr uint32_t kRemembered = 64;
 uint64_t readable_pages[kRemembered];
 uint64_t writable_pages[kRemembered];
 
+/** Page 0 is what an empty entry holds, and nobody's. */
 bool remembers(const uint64_t* table, uint64_t page) {
-  return __atomic_load_n(&table[page % kRemembered], __ATOMIC_RELAXED) == page;
+  return page != 0 && __atomic_load_n(&table[page % kRemembered], __ATOMIC_RELAXED) == page;
 }
 
 void remember(uint64_t* table, uint64_t page) {
