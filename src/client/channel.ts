@@ -30,6 +30,8 @@ import {
   REQUEST_SLAB,
   RING_HEADER_BELL,
   RING_HEADER_PARKED,
+  RING_HEADER_SERVER_TID,
+  RING_HEADER_SLOTS_FULL,
   RING_HEADER_STOP,
   RING_HEADER_SUMMARY,
   RING_LEAF_STRIDE,
@@ -129,6 +131,8 @@ function claimSlot(i32: Int32Array): number {
     const word = (RING_SLOTS_OFFSET + index * SLOT_RECORD_SIZE) / 4;
     if (Atomics.compareExchange(i32, word + SLOT_OWNER, 0, tid) === 0) return index;
   }
+  // The server then looks for slots of dead threads.
+  Atomics.add(i32, HEADER + RING_HEADER_SLOTS_FULL, 1);
   throw new ServerError('BTFUSE_ERR_SESSION_FULL', 'The session has no free request slot.');
 }
 
@@ -154,6 +158,8 @@ export function closeChannel(channel: Channel): void {
   const processWord = RING_PROCESSES_OFFSET / 4 + channel.process * PROCESS_RECORD_WORDS;
   Atomics.store(i32, word + SLOT_STATE, SLOT_STATE_IDLE);
   Atomics.store(i32, word + SLOT_OWNER, 0);
+  // Without a pid the server need not wait for the end of this process to free the record.
+  i32[processWord + PROCESS_PID] = 0;
   Atomics.store(i32, processWord + PROCESS_STATE, PROCESS_STATE_EXITED);
   closeSegment(channel.segment);
 }
@@ -214,12 +220,8 @@ export function replyPayload(channel: Channel): Uint8Array {
 
 function serverGone(channel: Channel): boolean {
   if (Atomics.load(channel.i32, HEADER + RING_HEADER_STOP) !== 0) return true;
-  try {
-    process.kill(segmentFacts(channel.segment).serverPid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+  // The serving thread, not its process: a zombie still answers for its pid.
+  return !native().threadAlive(0, channel.i32[HEADER + RING_HEADER_SERVER_TID]);
 }
 
 /** Posts the request and waits. Returns Slot.status; -EIO when the server is gone. */

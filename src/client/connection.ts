@@ -205,8 +205,10 @@ function setattr(channel: Channel, path: PathLike, valid: number, nofollow: bool
 function writer(channel: Channel, path: PathLike, mode: number): FileWriter {
   const description = create(channel, path, mode);
   let offset = 0;
+  let skipped = false;
   return {
     write(data) {
+      if (data.length > 0) skipped = false;
       for (let at = 0; at < data.length; ) {
         const piece = data.subarray(at, at + SLAB_SIZE);
         beginRequest(channel, OP_WRITE);
@@ -222,8 +224,15 @@ function writer(channel: Channel, path: PathLike, mode: number): FileWriter {
     },
     skip(bytes) {
       offset += bytes;
+      skipped = true;
     },
     close() {
+      // A hole at the end has no write behind it that would make the file so long.
+      if (skipped) {
+        setattr(channel, path, FATTR_SIZE, false);
+        set64(channel, SLOT_SIZE, offset);
+        perform(channel, 'truncate', path);
+      }
       release(channel, description);
     },
   };

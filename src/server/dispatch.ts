@@ -47,12 +47,7 @@ import { EIO, ENOSYS } from '../store/errno.ts';
 import { endGrant, GRANT_NONE } from './grants.ts';
 import type { Server } from './request.ts';
 import { ANSWER_LATER, onExit, onImage } from './requests/control.ts';
-import {
-  onReadDirect,
-  onSetupMapping,
-  onWriteCommit,
-  onWritePrepare,
-} from './requests/direct.ts';
+import { onReadDirect, onSetupMapping, onWriteCommit, onWritePrepare } from './requests/direct.ts';
 import {
   onCopyFileRange,
   onFallocate,

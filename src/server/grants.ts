@@ -4,11 +4,11 @@
  * client's way to say "I am done", and lying with it keeps freed blocks of its own session from reuse.
  */
 import { SLOT_GRANT, SLOTS_MAX } from '../../ringbuf/layout.gen.ts';
+import { slotWord } from '../../ringbuf/ring.ts';
 import type { Segment } from '../../ringbuf/segment.ts';
 import { abandonWrite } from '../store/grants.ts';
 import { dereference, reference } from '../store/inodes.ts';
 import type { Store } from '../store/store.ts';
-import { slotWord } from '../../ringbuf/ring.ts';
 
 export const GRANT_NONE = 0;
 export const GRANT_READ = 1;

@@ -50,7 +50,13 @@ function tableWord(process: number): number {
  * How many words of the table may be looked at: what the client says, within the table, and backed, for
  * to touch a hole of a full /dev/shm is SIGBUS.
  */
-function limitOf(server: Server, process: number, field: number, first: number, max: number): number {
+function limitOf(
+  server: Server,
+  process: number,
+  field: number,
+  first: number,
+  max: number,
+): number {
   const limit = Math.min(server.i32[processWord(process) + field] >>> 0, max);
   if (limit === 0) return 0;
   const at = (tableWord(process) + first) * 4;
@@ -104,7 +110,10 @@ export function exitProcess(server: Server, process: number): void {
   const { i32 } = server;
   const state = processWord(process) + PROCESS_STATE;
   releaseProcess(server, process);
-  if (Atomics.compareExchange(i32, state, PROCESS_STATE_LIVE, PROCESS_STATE_EXITED) === PROCESS_STATE_LIVE)
+  if (
+    Atomics.compareExchange(i32, state, PROCESS_STATE_LIVE, PROCESS_STATE_EXITED) ===
+    PROCESS_STATE_LIVE
+  )
     return;
   Atomics.compareExchange(i32, state, PROCESS_STATE_FORKING, PROCESS_STATE_EXITED);
 }
@@ -153,7 +162,8 @@ function creatorLives(server: Server, id: number): boolean {
   const { descriptions, i32 } = server;
   const creator = descriptions.creators[id];
   const word = processWord(creator);
-  if (creator === 0 || i32[word + PROCESS_GENERATION] !== descriptions.generations[id]) return false;
+  if (creator === 0 || i32[word + PROCESS_GENERATION] !== descriptions.generations[id])
+    return false;
   const state = Atomics.load(i32, word + PROCESS_STATE);
   return state === PROCESS_STATE_LIVE || state === PROCESS_STATE_FORKING;
 }

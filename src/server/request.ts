@@ -21,8 +21,8 @@ import {
   SLOT_DESCRIPTION2,
   SLOT_FILE_SIZE_LIMIT,
   SLOT_GID,
-  SLOT_PATH2_LENGTH,
   SLOT_PATH_LENGTH,
+  SLOT_PATH2_LENGTH,
   SLOT_PAYLOAD_BYTES,
   SLOT_PROCESS,
   SLOT_RECORD_SIZE,
@@ -216,4 +216,3 @@ export function takeDescription(server: Server, word: number): number {
   const id = server.i32[word + SLOT_DESCRIPTION];
   return isOpen(server.descriptions, id) ? id : 0;
 }
-

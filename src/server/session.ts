@@ -115,8 +115,7 @@ function checkOptions(options: ServerOptions): void {
   const normal = prefix.startsWith('/') && posix.normalize(prefix) === prefix;
   if (!normal || prefix.endsWith('/') || prefix.includes('\0'))
     bad(`the prefix "${prefix}" is not an absolute path in normal form below /`);
-  if (Buffer.byteLength(prefix) > PREFIX_MAX)
-    bad(`the prefix is longer than ${PREFIX_MAX} bytes`);
+  if (Buffer.byteLength(prefix) > PREFIX_MAX) bad(`the prefix is longer than ${PREFIX_MAX} bytes`);
   if (!Number.isSafeInteger(options.bytes) || options.bytes < PAGE_SIZE)
     bad(`a tree needs at least ${PAGE_SIZE} bytes of memory`);
   if (!Number.isSafeInteger(options.inodes) || options.inodes < 1)
@@ -208,7 +207,9 @@ function startWorker(
       if (message.kind === 'ready') resolve(worker);
     });
     worker.once('error', reject);
-    worker.once('exit', () => reject(new ServerError('BTFUSE_ERR_WORKER', 'the serving thread ended before it served')));
+    worker.once('exit', () =>
+      reject(new ServerError('BTFUSE_ERR_WORKER', 'the serving thread ended before it served')),
+    );
   });
 }
 
@@ -253,7 +254,9 @@ function run(
       const { prepareImage } = await import('../image/prepare.ts');
       answer = { status: 0, path: await prepareImage(latin1ToPath(path), options.imagesDir ?? '') };
     } catch (error) {
-      log(`no image of ${path} could be prepared: ${error instanceof Error ? error.message : String(error)}`);
+      log(
+        `no image of ${path} could be prepared: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
     tell({ kind: 'image', slot, ticket, ...answer });
   }

@@ -38,8 +38,10 @@ function tell(message: FromWorker): void {
 }
 
 function build(): Server {
-  const open = (kind: typeof SEGMENT_RING | typeof SEGMENT_STORE | typeof SEGMENT_DATA, fd: number) =>
-    openSegment({ kind, fd, building: true });
+  const open = (
+    kind: typeof SEGMENT_RING | typeof SEGMENT_STORE | typeof SEGMENT_DATA,
+    fd: number,
+  ) => openSegment({ kind, fd, building: true });
   const ring = openRing(open(SEGMENT_RING, input.ringFd));
   const store = createStore(open(SEGMENT_STORE, input.storeFd), open(SEGMENT_DATA, input.dataFd), {
     bytes: input.bytes,

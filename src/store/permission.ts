@@ -57,12 +57,7 @@ export function mayCreate(store: Store, caller: Caller, directory: number): numb
 }
 
 /** May the entry for `victim` be taken out of `directory`? Sticky directories protect others' files. */
-export function mayRemove(
-  store: Store,
-  caller: Caller,
-  directory: number,
-  victim: number,
-): number {
+export function mayRemove(store: Store, caller: Caller, directory: number, victim: number): number {
   const status = may(store, caller, directory, MAY_WRITE | MAY_EXEC);
   if (status !== 0 || caller.uid === 0) return status;
   const word = inodeWord(store, directory);

@@ -106,8 +106,7 @@ export function onSetupMapping(server: Server, slot: number, word: number): numb
   const shared = (i32[word + SLOT_FLAGS] & MAP_SHARED) !== 0;
   const offset = getWide(i32, word + SLOT_OFFSET);
   const size = getWide(i32, word + SLOT_SIZE);
-  if (offset < 0 || size <= 0 || offset % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0)
-    return -EINVAL;
+  if (offset < 0 || size <= 0 || offset % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) return -EINVAL;
   if (!isReadable(openFlags)) return -EACCES;
   const writes = shared && (protection & PROT_WRITE) !== 0;
   if (writes && !isWritable(openFlags)) return -EACCES;

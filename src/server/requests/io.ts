@@ -88,8 +88,7 @@ export function onWrite(server: Server, slot: number, word: number): number {
     : getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
   const bytes = write(store, caller, ino, offset, length, server.ringId, payload);
   if (bytes < 0) return bytes;
-  if (positioned && length > 0)
-    setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
+  if (positioned && length > 0) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
   setWide(i32, word + SLOT_REPLY_OFFSET, offset + bytes);
   replyResult(server, word, bytes);
   return 0;
@@ -183,15 +182,7 @@ export function onCopyFileRange(server: Server, word: number): number {
   if (size < 0) return -EINVAL;
   const fromInode = inodeOf(descriptions, from);
   const toInode = inodeOf(descriptions, to);
-  const bytes = copyFileRange(
-    server.store,
-    caller,
-    fromInode,
-    fromOffset,
-    toInode,
-    toOffset,
-    size,
-  );
+  const bytes = copyFileRange(server.store, caller, fromInode, fromOffset, toInode, toOffset, size);
   if (bytes < 0) return bytes;
   if (fromPositioned) setWide(i32, fromState, fromOffset + bytes);
   if (toPositioned) setWide(i32, toState, toOffset + bytes);

@@ -5,6 +5,7 @@ import {
   FATTR_SIZE,
   PATH_MAX,
   ROOT_INO,
+  SEGMENT_HEADER_SESSION_ID,
   SLOT_ATIME,
   SLOT_ATIMENSEC,
   SLOT_DESCRIPTION,
@@ -13,13 +14,12 @@ import {
   SLOT_MTIME,
   SLOT_MTIMENSEC,
   SLOT_RDEV,
+  SLOT_REPLY_LENGTH,
   SLOT_SET_GID,
   SLOT_SET_UID,
   SLOT_SIZE,
   SLOT_VALID,
   STATFS_REPLY_RECORD_SIZE,
-  SEGMENT_HEADER_SESSION_ID,
-  SLOT_REPLY_LENGTH,
 } from '../../../ringbuf/layout.gen.ts';
 import { pathOf } from '../../store/dentries.ts';
 import { EBADF, EINVAL } from '../../store/errno.ts';

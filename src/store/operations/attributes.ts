@@ -173,10 +173,8 @@ function chmod(store: Store, caller: Caller, ino: number, mode: number): void {
 function setTimes(store: Store, ino: number, change: AttributeChange): void {
   const { valid } = change;
   if ((valid & FATTR_ATIME_NOW) !== 0) touch(store, ino, ATIME);
-  else if ((valid & FATTR_ATIME) !== 0)
-    setTime(store, ino, ATIME, change.atime, change.atimensec);
+  else if ((valid & FATTR_ATIME) !== 0) setTime(store, ino, ATIME, change.atime, change.atimensec);
   if ((valid & FATTR_MTIME_NOW) !== 0) touch(store, ino, MTIME);
-  else if ((valid & FATTR_MTIME) !== 0)
-    setTime(store, ino, MTIME, change.mtime, change.mtimensec);
+  else if ((valid & FATTR_MTIME) !== 0) setTime(store, ino, MTIME, change.mtime, change.mtimensec);
   changed(store, ino);
 }

@@ -28,7 +28,7 @@ import {
 } from '../posix.ts';
 import type { Store } from '../store.ts';
 import { setTarget } from '../texts.ts';
-import { CROSSED, LAST_NORMAL, type Walk, WALK_PARENT, walkPath } from '../walk.ts';
+import { CROSSED, LAST_NORMAL, WALK_PARENT, type Walk, walkPath } from '../walk.ts';
 import { CROSSED_SECOND, type PathArgument } from './path.ts';
 
 /**

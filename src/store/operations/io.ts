@@ -1,19 +1,10 @@
 /** read, write, lseek, fallocate, copy_file_range: checks and times round the moves of files.ts. */
 import type { Caller } from '../caller.ts';
 import { now } from '../clock.ts';
+import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, EOVERFLOW } from '../errno.ts';
 import {
-  EBADF,
-  EFBIG,
-  EINVAL,
-  EISDIR,
-  ENODEV,
-  ENXIO,
-  EOPNOTSUPP,
-  EOVERFLOW,
-} from '../errno.ts';
-import {
-  copyRange,
   fallocate as allocateRange,
+  copyRange,
   read as readBytes,
   seek,
   write as writeBytes,

@@ -5,7 +5,7 @@ import { isSymlink } from '../inodes.ts';
 import { may } from '../permission.ts';
 import type { Store } from '../store.ts';
 import { targetInto } from '../texts.ts';
-import { type Walk, WALK_FOLLOW, walkPath } from '../walk.ts';
+import { WALK_FOLLOW, type Walk, walkPath } from '../walk.ts';
 import type { PathArgument } from './path.ts';
 import { accessed } from './times.ts';
 

@@ -1,14 +1,6 @@
 /** open(2): build_open_flags, do_open and may_open of fs/namei.c. Descriptions are the server's. */
 import type { Caller } from '../caller.ts';
-import {
-  EEXIST,
-  EINVAL,
-  EISDIR,
-  ELOOP,
-  ENOTDIR,
-  ENXIO,
-  EPERM,
-} from '../errno.ts';
+import { EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, ENXIO, EPERM } from '../errno.ts';
 import { isDirectory, modeOf } from '../inodes.ts';
 import { isOwner, may } from '../permission.ts';
 import {
@@ -31,7 +23,7 @@ import {
   S_IFREG,
 } from '../posix.ts';
 import type { Store } from '../store.ts';
-import { type Walk, WALK_CREATE, WALK_FOLLOW, WALK_PARENT, walkPath } from '../walk.ts';
+import { WALK_CREATE, WALK_FOLLOW, WALK_PARENT, type Walk, walkPath } from '../walk.ts';
 import { truncateOnOpen } from './attributes.ts';
 import { createNode, makeTemporary } from './create.ts';
 import type { PathArgument } from './path.ts';
@@ -56,13 +48,7 @@ export function open(
   flags: number,
 ): number {
   const wanted = (flags & O_PATH) !== 0 ? flags & PATH_FLAGS : flags;
-  const status = walkPath(
-    store,
-    caller,
-    walk,
-    path,
-    (wanted & O_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW,
-  );
+  const status = walkPath(store, caller, walk, path, (wanted & O_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW);
   if (status !== 0) return status;
   return openInode(store, caller, walk.ino, wanted);
 }
@@ -119,13 +105,7 @@ export function openTemporary(
 ): number {
   if ((flags & O_TMPFILE) !== O_TMPFILE || (flags & O_CREAT) !== 0) return -EINVAL;
   if ((ACCESS[flags & O_ACCMODE] & MAY_WRITE) === 0) return -EINVAL;
-  const status = walkPath(
-    store,
-    caller,
-    walk,
-    path,
-    (flags & O_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW,
-  );
+  const status = walkPath(store, caller, walk, path, (flags & O_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW);
   if (status !== 0) return status;
   if (!isDirectory(store, walk.ino)) return -ENOTDIR;
   const ino = makeTemporary(store, caller, walk.ino, mode, (flags & O_EXCL) === 0);

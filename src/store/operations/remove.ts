@@ -6,14 +6,7 @@ import { EBUSY, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../errno.ts';
 import { isDirectory } from '../inodes.ts';
 import { mayRemove } from '../permission.ts';
 import type { Store } from '../store.ts';
-import {
-  LAST_DOT,
-  LAST_DOTDOT,
-  LAST_NORMAL,
-  type Walk,
-  WALK_PARENT,
-  walkPath,
-} from '../walk.ts';
+import { LAST_DOT, LAST_DOTDOT, LAST_NORMAL, WALK_PARENT, type Walk, walkPath } from '../walk.ts';
 import type { PathArgument } from './path.ts';
 
 export function unlink(store: Store, caller: Caller, walk: Walk, path: PathArgument): number {

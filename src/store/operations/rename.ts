@@ -3,20 +3,12 @@ import { ROOT_INO } from '../../../ringbuf/layout.gen.ts';
 import type { Caller } from '../caller.ts';
 import { now } from '../clock.ts';
 import { entries, exchange, move, replace } from '../dentries.ts';
-import {
-  EBUSY,
-  EEXIST,
-  EINVAL,
-  EISDIR,
-  ENOENT,
-  ENOTDIR,
-  ENOTEMPTY,
-} from '../errno.ts';
+import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../errno.ts';
 import { isDirectory, nlinkOf, parentOf } from '../inodes.ts';
 import { may, mayCreate, mayRemove } from '../permission.ts';
 import { MAY_WRITE, RENAME_EXCHANGE, RENAME_NOREPLACE } from '../posix.ts';
 import type { Store } from '../store.ts';
-import { CROSSED, LAST_NORMAL, type Walk, WALK_PARENT, walkPath } from '../walk.ts';
+import { CROSSED, LAST_NORMAL, WALK_PARENT, type Walk, walkPath } from '../walk.ts';
 import { CROSSED_SECOND, type PathArgument } from './path.ts';
 
 export function rename(
