@@ -1,7 +1,7 @@
 /** `btfuse run`: a session, CMD inside it, and its exit status. */
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { type Connection, connect } from '../client/connect.ts';
+import type { Connection } from '../client/connect.ts';
 
 import { ensureImages } from '../image/prepare.ts';
 import { startServer } from '../server/session.ts';
@@ -15,11 +15,9 @@ import type { Parsed } from './parse.ts';
 import { checkBuilt } from './paths.ts';
 import { checkReachable, type FoundProgram, findProgram, type TreeLookup } from './program.ts';
 import { defaultPrefix, serverOptionNames, serverOptions } from './serve.ts';
-import { allSessions, chooseSession, sweepPrivate } from './sessions.ts';
+import { allSessions, chooseSession, inspectSession, sweepPrivate } from './sessions.ts';
 import { forwardSignals } from './signals.mjs';
 import { stopSession } from './stop.ts';
-import { exportTree } from './transfer/export.ts';
-import { importTree } from './transfer/import.ts';
 
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
@@ -38,19 +36,24 @@ export async function run({ values, operands }: Parsed): Promise<number> {
   let started = false;
   forwardSignals(() => child, interrupt);
   checkBuilt();
-  findEarly(operands[0]!, values.mount ?? defaultPrefix);
+  const early = findEarly(operands[0]!, prefixOf(values));
   await ensureImages();
   sweepPrivate();
   const lease = await leaseSession(values);
   let connection: Connection | undefined;
-  const tree = (): Connection => {
-    connection ??= connect(lease.name);
+  // Most runs need none of the client and the archivers: they are loaded when they are used.
+  const tree = async (): Promise<Connection> => {
+    connection ??= (await import('../client/connect.ts')).connect(lease.name);
     return connection;
   };
   try {
     await breathe();
-    if (values.import !== undefined) await importTree(tree(), values.import);
-    const program = find(operands[0]!, lease.prefix, treeLookup(tree, lease.prefix));
+    if (values.import !== undefined) {
+      const { importTree } = await import('./transfer/import.ts');
+      await importTree(await tree(), values.import);
+    }
+    const program =
+      early ?? find(operands[0]!, lease.prefix, treeLookup(await tree(), lease.prefix));
     const status = await runChild({
       program,
       argv: operands,
@@ -61,7 +64,10 @@ export async function run({ values, operands }: Parsed): Promise<number> {
       },
     });
     child = undefined;
-    if (values.export !== undefined) await exportTree(tree(), values.export);
+    if (values.export !== undefined) {
+      const { exportTree } = await import('./transfer/export.ts');
+      await exportTree(await tree(), values.export);
+    }
     return status;
   } finally {
     connection?.close();
@@ -113,17 +119,26 @@ function attach(name: string, values: Partial<OptionValues>): Lease {
   return { name, prefix: session.prefix, release: async () => {} };
 }
 
-/** A CMD that cannot be run is told before anything is started; one in the tree can only be found later. */
-function findEarly(command: string, prefix: string): void {
+/** Where the tree will be, as far as one can tell before the session is up. */
+function prefixOf(values: Partial<OptionValues>): string {
+  if (values.mount !== undefined) return values.mount;
+  const running = values.session === undefined ? undefined : inspectSession(values.session);
+  return running?.state === 'up' ? running.prefix : defaultPrefix;
+}
+
+/** A CMD that cannot be run is told before anything starts; undefined: the tree has to be asked. */
+function findEarly(command: string, prefix: string): FoundProgram | undefined {
   let mayBeInTree = false;
   const lookup: TreeLookup = () => {
     mayBeInTree = true;
     return 'missing';
   };
   try {
-    find(command, prefix, lookup);
+    const program = find(command, prefix, lookup);
+    return mayBeInTree ? undefined : program;
   } catch (error) {
     if (!mayBeInTree) throw error;
+    return undefined;
   }
 }
 
@@ -133,10 +148,10 @@ function find(command: string, prefix: string, lookup: TreeLookup): FoundProgram
   return program;
 }
 
-function treeLookup(tree: () => Connection, prefix: string): TreeLookup {
+function treeLookup(tree: Connection, prefix: string): TreeLookup {
   return (path) => {
     try {
-      const { mode } = tree().stat(path.slice(prefix.length) || '/');
+      const { mode } = tree.stat(path.slice(prefix.length) || '/');
       if ((mode & S_IFMT) === S_IFDIR) return 'directory';
       return (mode & ANY_EXECUTE) === 0 ? 'plain' : 'executable';
     } catch (error) {
