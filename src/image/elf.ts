@@ -17,6 +17,9 @@ const NT_GNU_BUILD_ID = 3;
 export const EM_X86_64 = 62;
 export const ET_DYN = 3;
 
+/** End of the user half of the address space. */
+const ADDRESS_MAX = 2 ** 47;
+
 /** The object cannot be used, and the message says why: one sentence without a full stop. */
 export class ElfError extends Error {}
 
@@ -171,12 +174,31 @@ export function elf64Machine(bytes: Uint8Array): number {
   return bytes[18]! | (bytes[19]! << 8);
 }
 
+/** Runs code that reads tables of the file: a read past the end becomes an ElfError. */
+export function readingTables<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) throw new ElfError('its tables are damaged');
+    throw error;
+  }
+}
+
 export function parseElf(bytes: Uint8Array): Elf {
+  return readingTables(() => parse(bytes));
+}
+
+function parse(bytes: Uint8Array): Elf {
   if (!isElf(bytes)) throw new ElfError('it is no ELF file');
   if (elf64Machine(bytes) !== EM_X86_64) throw new ElfError('it is not for 64-bit x86');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const segments = readSegments(view);
-  for (const s of segments) within({ bytes }, s.offset, s.fileSize, 'a segment');
+  for (const s of segments) {
+    within({ bytes }, s.offset, s.fileSize, 'a segment');
+    if (s.vaddr + Math.max(s.memorySize, s.fileSize) > ADDRESS_MAX) {
+      throw new ElfError('a segment lies outside the address space');
+    }
+  }
   return {
     bytes,
     view,

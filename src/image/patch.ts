@@ -1,6 +1,6 @@
 /**
  * Builds the text of a prepared image: the original pages with jumps at the hooked sites and the stubs in
- * the zero padding behind the code.
+ * the padding behind the code.
  *
  * A stub leaves rcx = the address where the program goes on, with the two bytes before it a `syscall`,
  * and jumps through the handler word (`slot`). The entry code of the shim then either jumps to rcx - 2
@@ -56,7 +56,10 @@ function free(elf: Elf, from: number, to: number): boolean {
   );
 }
 
-/** Addresses behind the text that stubs may take: [from, to). */
+/**
+ * Addresses behind the text that stubs may take: [from, to). The bytes that the file has there (zeros, or
+ * the start of the next segment) are mapped only because mappings are whole pages.
+ */
 function stubRange(elf: Elf, sweep: Sweep): { from: number; to: number } {
   const { text } = sweep;
   const from = text.vaddr + text.fileSize;
@@ -64,12 +67,6 @@ function stubRange(elf: Elf, sweep: Sweep): { from: number; to: number } {
     .filter((s) => s.type === PT_LOAD && s.vaddr >= from)
     .reduce((least, s) => Math.min(least, pageDown(s.vaddr)), Number.POSITIVE_INFINITY);
   const to = Number.isFinite(next) ? Math.min(next, pageUp(from + STUBS_MAX)) : pageUp(from);
-  const padding = elf.bytes.subarray(
-    text.offset + text.fileSize,
-    text.offset + pageUp(from) - text.vaddr,
-  );
-  if (padding.some((byte) => byte !== 0))
-    throw new ElfError('the padding behind its text is in use');
   if (to < pageUp(from)) throw new ElfError('another segment shares the last page of its text');
   return { from, to };
 }

@@ -20,11 +20,11 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { IMAGE_CALLS_HASH, IMAGE_VERSION } from '../../ringbuf/layout.gen.ts';
-import { type Elf, ElfError, parseElf } from './elf.ts';
+import { type Elf, ElfError, parseElf, readingTables } from './elf.ts';
 import { patchText } from './patch.ts';
 import { planSites, type Site } from './sites.ts';
 import { sweep } from './sweep.ts';
@@ -34,6 +34,9 @@ import { readImage, sealImage, type Trailer } from './trailer.ts';
 export class ImageError extends Error {
   readonly code = 'BTFUSE_ERR_IMAGE';
 }
+
+/** Largest object that is looked at, in bytes. */
+const OBJECT_MAX = 1024 ** 3;
 
 const euid = (): number => process.geteuid?.() ?? 0;
 
@@ -104,7 +107,7 @@ export interface Analysis {
 /** Sweeps and rewrites one object. Throws ElfError; one hookable call left unhooked is an error too. */
 export function analyse(elf: Elf): Analysis {
   if (elf.buildId === undefined || elf.buildId.length < 8) throw new ElfError('it has no build-id');
-  const swept = sweep(elf);
+  const swept = readingTables(() => sweep(elf));
   if (swept.syscalls.length === 0) throw new ElfError('it makes no system calls of its own');
   const sites = planSites(elf, swept);
   const missed = sites.find((site) => site.form === 'none');
@@ -168,12 +171,25 @@ function writeImage(path: string, file: Uint8Array): void {
   }
 }
 
-/** Hashes verified by this process: path of the image → device, inode, size and mtime. */
+/** Images hashed by this process: path → device, inode, size and time of the last change, mode included. */
 const verified = new Map<string, string>();
 
 function identity(path: string): string {
   const s = lstatSync(path, { bigint: true });
-  return `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}`;
+  return `${s.dev}:${s.ino}:${s.size}:${s.ctimeNs}`;
+}
+
+/** A client may have named the file: it may be a pipe, or endless. */
+async function readObject(path: string): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) throw new ElfError('it is no regular file');
+    if (found.size > OBJECT_MAX) throw new ElfError('it is too large');
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
 
 /**
@@ -183,7 +199,7 @@ function identity(path: string): string {
 export async function prepareImage(objectPath: string, imagesDir: string): Promise<string> {
   checkImagesDir(imagesDir);
   try {
-    const elf = parseElf(await readFile(objectPath));
+    const elf = parseElf(await readObject(objectPath));
     if (elf.buildId === undefined) throw new ElfError('it has no build-id');
     const path = join(imagesDir, imageName(elf.buildId));
     const known = verified.get(path);

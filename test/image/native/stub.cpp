@@ -1,17 +1,13 @@
 // Stands in for the client and the handlers, so that entry.S, the stubs and the prepared image can
-// be tested alone: no session, no server. MODE says what dispatch does:
-//   MODE_PASS  everything goes back to the program's own syscall
-//   MODE_FAST  the same, but descriptors are looked up in an empty fd table first
-//   MODE_DONE  every call is made here and answered as handled; forks go AROUND
+// be tested alone: no session, no server. The name in BTFUSE_SESSION says what dispatch does:
+//   pass  everything goes back to the program's own syscall
+//   fast  the same, but descriptors are looked up in an empty fd table first
+//   done  every call is made here and answered as handled; forks go AROUND
 // On exit_group the number of calls seen is written to descriptor 9, when that is open.
 #include <sched.h>
 
 #include "../../../preload/client/memory.h"
 #include "../../../preload/image/call.h"
-
-#define MODE_PASS 0
-#define MODE_FAST 1
-#define MODE_DONE 2
 
 namespace btfuse {
 
@@ -23,12 +19,14 @@ Client client __attribute__((visibility("hidden")));
 namespace {
 uint32_t empty_fd_table[1024];
 uint64_t calls_seen;
+bool handles;
 constexpr long kClone3 = 435;
 constexpr int kCountFd = 9;
 }  // namespace
 
-int attach(const char*, const Inherited*) {
-  if (MODE == MODE_FAST) btfuse_fd_table = empty_fd_table;
+int attach(const char* session, const Inherited*) {
+  if (memcmp(session, "fast", 5) == 0) btfuse_fd_table = empty_fd_table;
+  handles = memcmp(session, "done", 5) == 0;
   return 0;
 }
 Slot* begin(Thread&, uint64_t) {
@@ -94,7 +92,7 @@ extern "C" Verdict btfuse_dispatch(Call* call) {
     report();
     return Verdict::PASS;
   }
-  return MODE == MODE_DONE ? perform(call) : Verdict::PASS;
+  return handles ? perform(call) : Verdict::PASS;
 }
 
 extern "C" uint64_t btfuse_after_clone(long result) {
