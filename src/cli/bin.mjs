@@ -3,6 +3,7 @@
 // Node that the checkout brings along, or to say which one to install.
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { constants as osConstants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { forwardSignals } from './signals.mjs';
@@ -16,6 +17,7 @@ const supported = (major === 22 && minor >= 18) || major === 24 || major >= 26;
 
 if (supported) {
   silenceTypeStripping();
+  keepCompiledCode();
   await import('./main.ts');
 } else {
   const pinned = fileURLToPath(
@@ -41,6 +43,13 @@ function silenceTypeStripping() {
     if (text.startsWith('Type Stripping')) return;
     emitWarning.call(process, warning, ...rest);
   };
+}
+
+/** Stripping types takes most of a start: 350 ms of processor time without the cache, 100 ms with it. */
+function keepCompiledCode() {
+  const folder = fileURLToPath(new URL('../../build/compile-cache', import.meta.url));
+  // The caller's choice (NODE_COMPILE_CACHE) stands. A folder that cannot be written does no harm.
+  nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE ?? folder);
 }
 
 function isExecutable(path) {
