@@ -36,6 +36,8 @@ export interface Grant {
   offset: number;
   /** Bytes that the runs cover from `offset` on. */
   length: number;
+  /** Where the last run that is overwritten in place ends: below the end of file, at prepare. */
+  inPlaceEnd: number;
   /** Runs of RUN_WORDS words: file block (unsigned), data block, count, OWN or 0. */
   readonly runs: Int32Array;
   runCount: number;
@@ -70,12 +72,14 @@ export function prepareWrite(
     ino: 0,
     offset: 0,
     length: 0,
+    inPlaceEnd: 0,
     runs: new Int32Array(EXTENTS_PER_REPLY * RUN_WORDS),
     runCount: 0,
   };
   const record = store.grants[grant];
   const end = Math.min(offset + length, DATA_END);
   record.runCount = 0;
+  record.inPlaceEnd = 0;
   let at = offset;
   while (at < end && record.runCount < EXTENTS_PER_REPLY && record.runCount * 2 + 1 < out.length) {
     const bytes = prepareRun(store, record, inodeWord(store, ino), at, end, out);
@@ -119,6 +123,7 @@ function prepareRun(
   }
   const bytes = Math.min(count * PAGE_SIZE - inBlock, end - at);
   if (own) zeroAround(store, data, count, inBlock, bytes);
+  else record.inPlaceEnd = at + bytes;
   const run = runCount * RUN_WORDS;
   runs[run + RUN_FILE_BLOCK] = block;
   runs[run + RUN_DATA_BLOCK] = data;
@@ -154,15 +159,30 @@ export function commitWrite(store: Store, grant: number, bytes: number, append: 
   const word = inodeWord(store, record.ino);
   const size = getWide(store.i32, word + INODE_SIZE);
   const target = append ? size : record.offset;
-  if (target > size) zeroTail(store, word, size, target);
   const done =
     target === record.offset
-      ? linkRuns(store, record, word, wanted)
+      ? place(store, record, word, size, wanted)
       : moveRuns(store, record, target, wanted);
   close(store, record);
   if (done <= 0) return done < 0 ? done : -ENOSPC;
   store.committedEnd = target + done;
-  if (target + done > getWide(store.i32, word + INODE_SIZE)) setSize(store, word, target + done);
+  return done;
+}
+
+/** Commits bytes where they were prepared for, and lets the file grow by them → bytes or -errno. */
+function place(store: Store, record: Grant, word: number, size: number, wanted: number): number {
+  const { offset } = record;
+  if (size < record.inPlaceEnd) {
+    // The file was cut meanwhile, which zeroed bytes already written in place: so the write came
+    // before the cut, and what was cut stays away.
+    if (size > offset) linkRuns(store, record, word, Math.min(wanted, size - offset));
+    return wanted;
+  }
+  if (offset > size) zeroTail(store, word, size, offset);
+  const done = linkRuns(store, record, word, wanted);
+  if (done > 0 && offset + done > getWide(store.i32, word + INODE_SIZE)) {
+    setSize(store, word, offset + done);
+  }
   return done;
 }
 

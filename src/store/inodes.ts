@@ -113,14 +113,27 @@ export function allocateInode(
   return ino;
 }
 
-/** Frees an inode that has no name and no reference, and what hangs on it: blocks, symlink target. */
+/**
+ * Frees an inode that has no name and no reference, and what hangs on it: blocks, symlink target, and,
+ * for a removed directory that was held (dentries.ts, unlinkInode), the reference on its parent, which
+ * may free that in turn.
+ */
 export function freeInode(store: Store, ino: number): void {
+  let parent = freeRecord(store, ino);
+  // A loop, since removed directories that hold each other may be nested deeper than the stack is.
+  while (parent !== 0) {
+    dropReference(store, parent);
+    parent = isUnused(store, parent) ? freeRecord(store, parent) : 0;
+  }
+}
+
+/** Frees the one inode → the directory that it held a reference on, or 0. */
+function freeRecord(store: Store, ino: number): number {
   const { i32 } = store;
   const word = inodeWord(store, ino);
   const type = i32[word + INODE_MODE] & S_IFMT;
   if (type === S_IFREG) dropBlocks(store, ino);
-  // A removed directory that was held kept its parent alive (dentries.ts, unlinkInode).
-  const heldParent = type === S_IFDIR ? i32[word + INODE_LINK] : 0;
+  const held = type === S_IFDIR ? i32[word + INODE_LINK] : 0;
   beginWrite(store, word);
   if (type === S_IFLNK) dropTarget(store, ino);
   i32[word + INODE_MODE] = 0;
@@ -128,14 +141,14 @@ export function freeInode(store: Store, ino: number): void {
   i32[word + INODE_GENERATION]++;
   giveRecord(store, store.inodes, ino);
   endWrite(store, word);
-  if (heldParent !== 0) dereference(store, heldParent);
+  return held;
 }
 
-/** Is `ino` (any number) an inode in use? */
+/** Is `ino` (any number) an inode in use? Records never used have no memory behind them yet. */
 export function isLive(store: Store, ino: number): boolean {
-  return (
-    ino > 0 && ino < store.capacities.inodes && store.i32[inodeWord(store, ino) + INODE_MODE] !== 0
-  );
+  const { i32 } = store;
+  if (ino <= 0 || ino >= i32[store.inodes.freshWord]) return false;
+  return i32[inodeWord(store, ino) + INODE_MODE] !== 0;
 }
 
 export function modeOf(store: Store, ino: number): number {
@@ -219,18 +232,26 @@ export function reference(store: Store, ino: number): void {
 
 /** Gives a reference back; frees the inode when nothing names or holds it any more. */
 export function dereference(store: Store, ino: number): void {
+  dropReference(store, ino);
+  freeIfUnused(store, ino);
+}
+
+function dropReference(store: Store, ino: number): void {
   const word = inodeWord(store, ino);
   beginWrite(store, word);
   store.i32[word + INODE_REFERENCES]--;
   endWrite(store, word);
-  freeIfUnused(store, ino);
+}
+
+function isUnused(store: Store, ino: number): boolean {
+  const { i32 } = store;
+  const word = inodeWord(store, ino);
+  return i32[word + INODE_NLINK] === 0 && i32[word + INODE_REFERENCES] === 0;
 }
 
 /** Frees the inode when it has neither a name nor a reference → true when it did. */
 export function freeIfUnused(store: Store, ino: number): boolean {
-  const { i32 } = store;
-  const word = inodeWord(store, ino);
-  if (i32[word + INODE_NLINK] !== 0 || i32[word + INODE_REFERENCES] !== 0) return false;
+  if (!isUnused(store, ino)) return false;
   freeInode(store, ino);
   return true;
 }

@@ -3,7 +3,7 @@ import { INODE_MAPS, INODE_SIZE, PAGE_SIZE } from '../../ringbuf/layout.gen.ts';
 import { allocateRun, blocksLeft, freeRun } from './blocks.ts';
 import { attach, detach, findRun, found } from './extents.ts';
 import { allocateHoles } from './fallocate.ts';
-import { blockOf, blockUp, DATA_END } from './files.ts';
+import { blockOf, blockUp, DATA_END, zeroTail } from './files.ts';
 import { beginWrite, endWrite, inodeWord } from './inodes.ts';
 import type { Store } from './store.ts';
 import { getWide } from './wide.ts';
@@ -65,7 +65,8 @@ export function mapExtents(
   const { i32 } = store;
   const word = inodeWord(store, ino);
   const first = blockOf(offset);
-  const end = Math.min(blockUp(offset + length), blockUp(getWide(i32, word + INODE_SIZE)));
+  const size = getWide(i32, word + INODE_SIZE);
+  const end = Math.min(blockUp(offset + length), blockUp(size));
   if (first >= end) return 0;
   const mapped = i32[word + INODE_MAPS] !== 0;
   const status = allocateHoles(store, word, first, end);
@@ -73,6 +74,8 @@ export function mapExtents(
   if (!mapped && countRuns(store, word, first, end) > RUNS_TOLERATED) {
     gather(store, word, first, end);
   }
+  // The rest of the last page is part of the map, and reads as zeros when the first one is made.
+  if (!mapped) zeroTail(store, word, size, Number.POSITIVE_INFINITY);
   return listRuns(store, word, offset, end * PAGE_SIZE, out);
 }
 
