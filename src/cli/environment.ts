@@ -1,6 +1,6 @@
 /** The variables that put a program into a session; preload/image/start.h reads them. */
 import { defaultImagesDir } from '../image/prepare.ts';
-import { shimPath } from './paths.ts';
+import { compileCachePath, shimPath } from './paths.ts';
 
 export interface SessionEnvironment {
   readonly LD_PRELOAD: string;
@@ -20,9 +20,20 @@ export function sessionEnvironment(session: string): SessionEnvironment {
   };
 }
 
+/** What CMD gets: our environment as the user set it, and the session. */
+export function programEnvironment(session: string): NodeJS.ProcessEnv {
+  return { ...ownEnvironment(), ...sessionEnvironment(session) };
+}
+
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const env = { ...process.env };
+  if (env.NODE_COMPILE_CACHE === compileCachePath) delete env.NODE_COMPILE_CACHE;
+  return env;
+}
+
 /** Our own environment without any session: for a server that outlives us. */
 export function plainEnvironment(): NodeJS.ProcessEnv {
-  const env = { ...process.env };
+  const env = ownEnvironment();
   delete env.BTFUSE_SESSION;
   delete env.BTFUSE_IMAGES;
   delete env.BTFUSE_INHERIT;

@@ -5,6 +5,10 @@ import { Failure } from './failure.ts';
 
 export const shimPath = fileURLToPath(new URL('../../build/libbtfuse.so', import.meta.url));
 export const addonPath = fileURLToPath(new URL('../../build/btfuse.node', import.meta.url));
+/** Set by bin.mjs. */
+export const compileCachePath = fileURLToPath(
+  new URL('../../build/compile-cache', import.meta.url),
+);
 export const commandPath = fileURLToPath(new URL('./bin.mjs', import.meta.url));
 
 /** ld.so splits LD_PRELOAD at spaces and colons and knows no way to escape them. */

@@ -7,7 +7,7 @@ import { ensureImages } from '../image/prepare.ts';
 import { startServer } from '../server/session.ts';
 import { runChild } from './child.ts';
 import { startDetached } from './detached.ts';
-import { sessionEnvironment } from './environment.ts';
+import { programEnvironment } from './environment.ts';
 import { complain, Failure } from './failure.ts';
 import { breathe, interrupt } from './interrupt.ts';
 import type { OptionValues } from './options.ts';
@@ -57,7 +57,7 @@ export async function run({ values, operands }: Parsed): Promise<number> {
     const status = await runChild({
       program,
       argv: operands,
-      env: { ...process.env, ...sessionEnvironment(lease.name) },
+      env: programEnvironment(lease.name),
       started: (process) => {
         child = process;
         started = true;
