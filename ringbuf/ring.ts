@@ -207,7 +207,10 @@ export function complete(ring: Ring, slot: number, ticket: number): boolean {
 
 // ---- idling -------------------------------------------------------------------------------------------
 
-/** Waits for a bit without sleeping. False when `spinUs` have passed. */
+/**
+ * Waits for a bit without sleeping. False when `spinUs` have passed. A busy client's next request comes
+ * within the first burst, before any look at the clock.
+ */
 function spin(
   ring: Ring,
   spinner: { burst: number },
@@ -216,13 +219,11 @@ function spin(
 ): boolean {
   if (spinUs <= 0) return false;
   const { i32 } = ring;
+  if (poll(i32, spinner.burst)) return true;
   const start = performance.now();
   let before = start;
   for (;;) {
-    for (let i = spinner.burst; i > 0; i--) {
-      if (Atomics.load(i32, SUMMARY) !== 0) return true;
-    }
-    if (Atomics.load(i32, STOP) !== 0) return true;
+    if (poll(i32, spinner.burst) || Atomics.load(i32, STOP) !== 0) return true;
     const now = performance.now();
     // Bursts of about YIELD_US on whatever machine this is.
     if (now - before < YIELD_US / 2000) spinner.burst = Math.min(spinner.burst * 2, 1 << 16);
@@ -232,6 +233,13 @@ function spin(
     before = performance.now();
     placement.yielded();
   }
+}
+
+function poll(i32: Int32Array, loads: number): boolean {
+  for (let i = loads; i > 0; i--) {
+    if (Atomics.load(i32, SUMMARY) !== 0) return true;
+  }
+  return false;
 }
 
 /**

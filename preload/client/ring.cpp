@@ -236,6 +236,23 @@ bool same_stack(uint64_t a, uint64_t b) {
 }
 
 /**
+ * Nobody nests so deep: some were left by longjmps to ever deeper frames, most likely the oldest.
+ * Its slot becomes the newest one's.
+ */
+uint32_t forget_oldest(Thread& self) {
+  const uint32_t slot = self.slots[0], generation = self.generations[0];
+  for (uint32_t i = 1; i < kNesting; i++) {
+    self.slots[i - 1] = self.slots[i];
+    self.generations[i - 1] = self.generations[i];
+    self.frames[i - 1] = self.frames[i];
+  }
+  self.slots[kNesting - 1] = slot;
+  self.generations[kNesting - 1] = generation;
+  self.frames[kNesting - 1] = 0;
+  return self.depth = kNesting - 1;
+}
+
+/**
  * The depth without the requests that a longjmp left behind. A nested call comes from a signal
  * handler, whose frame is below the one that it interrupted; a call from above means that the
  * interrupted frame is gone. A frame of 0 is about to be written: its owner was interrupted there.
@@ -248,7 +265,7 @@ __attribute__((noinline)) uint32_t unwound(Thread& self, uint64_t user_stack) {
     for (uint32_t gone = i; gone < depth; gone++) self.frames[gone] = 0;
     return self.depth = i;
   }
-  return depth;
+  return depth < kNesting ? depth : forget_oldest(self);
 }
 
 }  // namespace
@@ -256,7 +273,7 @@ __attribute__((noinline)) uint32_t unwound(Thread& self, uint64_t user_stack) {
 Slot* begin(Thread& self, uint64_t user_stack) {
   uint32_t depth = self.depth;
   if (depth != 0) depth = unwound(self, user_stack);
-  if (depth >= kNesting || client.ring == nullptr) return nullptr;
+  if (client.ring == nullptr) return nullptr;
   self.depth = depth + 1;
   compiler_barrier();  // a signal handler from here on takes the next depth
   self.frames[depth] = user_stack;
@@ -274,7 +291,7 @@ Slot* begin(Thread& self, uint64_t user_stack) {
   slot->gid = process->gid;
   slot->umask = process->umask;
   slot->flags = 0;
-  slot->symlinks = 0;
+  if (slot->symlinks != 0) slot->symlinks = 0;  // a line that most requests leave alone
   return slot;
 }
 

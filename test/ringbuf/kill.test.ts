@@ -66,8 +66,11 @@ describe.each<WaiterKind>(['futex', 'atomics'])('waiter %s', (kind) => {
     // Before anybody cleans up, the next client is served at once.
     const next = await runProgram('ring_stress', 'clients', server.session, 2, 500);
     expect(JSON.parse(next.out)).toEqual({ requests: 1000, wrong: 0 });
-    server.bell();
-    expect(await eventually(allFree)).toBe(true);
+    const cleaned = () => {
+      server.bell();
+      return allFree();
+    };
+    expect(await eventually(cleaned)).toBe(true);
     // Step 1 holds no slot yet.
     expect(generations() - before).toBe(step === 1 ? 0 : 1);
     const after = await runProgram('ring_stress', 'clients', server.session, 2, 500);

@@ -64,6 +64,30 @@ describe.each<WaiterKind>(['futex', 'atomics'])('waiter %s', (kind) => {
     }
   });
 
+  test('more threads than slots take turns', async () => {
+    const server = await start(kind);
+    const { out } = await runProgram('ring_stress', 'clients', server.session, SLOTS_MAX + 60, 20);
+    expect(JSON.parse(out)).toMatchObject({ wrong: 0 });
+  });
+
+  test.each([
+    ['returns', 'its own stack', 0, 0],
+    ['returns', 'the alternate stack', 0, 1],
+    ['jumps out', 'its own stack', 1, 0],
+    ['jumps out', 'the alternate stack', 1, 1],
+  ])(
+    'a signal handler that %s calls in the middle of calls, on %s',
+    async (_, __, jump, alternate) => {
+      const server = await start(kind);
+      const args = [server.session, REQUESTS * 2, jump, alternate];
+      const { out } = await runProgram('ring_stress', 'signals', ...args);
+      const { wrong, nested, jumps } = JSON.parse(out);
+      expect(wrong).toBe(0);
+      expect(nested).toBeGreaterThan(0);
+      if (jump === 1) expect(jumps).toBeGreaterThan(0);
+    },
+  );
+
   test.each(['stopped', 'killed'])(
     'a client that waits gets EIO when the server is %s',
     async (how) => {

@@ -3,6 +3,7 @@
 //   --bench SESSION [WARM] [PACED]
 //   kill SESSION STEP BEFORE
 //   never SESSION                 a request that the test's server does not answer
+//   signals SESSION REQUESTS JUMP ALTERNATE
 //   pair THREADS REQUESTS SPINNING
 #include "stress.h"
 
@@ -72,5 +73,9 @@ int main(int argc, char** argv) {
     return run_kill((int)argument(argc, argv, 3, 0), argument(argc, argv, 4, 0));
   }
   if (std::strcmp(mode, "never") == 0) return run_never();
+  if (std::strcmp(mode, "signals") == 0) {
+    return run_signals(argument(argc, argv, 3, 1000), argument(argc, argv, 4, 0) != 0,
+                       argument(argc, argv, 5, 0) != 0);
+  }
   return 2;
 }
