@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x2ea2e058022c60adULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x40197f6974f5aa89ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 1;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -273,24 +273,32 @@ struct Slot {
   std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied.
   std::uint32_t slab_backed;  ///< (client) Bytes of the slab that fallocate has backed; survives reuse.
   std::uint32_t cpu;  ///< (client) CPU that the client posted from: lets the server see that both share one.
-  unsigned char pad0_[36];
+  std::uint32_t path2_length;  ///< (client) Bytes of path2, which follows path at once.
+  std::int32_t status;  ///< (server) 0 or -errno.
+  std::uint32_t reply_flags;  ///< (server) REPLY_*.
+  std::uint32_t reply_length;  ///< (server) Bytes of the reply payload.
+  std::uint32_t reply_description;  ///< (server) New description.
+  std::int64_t result;  ///< (server) Bytes moved, new offset, length, by opcode.
+  std::int64_t reply_offset;  ///< (server) File position after a WRITE.
   std::uint32_t opcode;  ///< (client) Operation.
   std::uint32_t request_flags;  ///< (client) REQUEST_*.
   std::uint32_t uid;  ///< (client) fsuid to check with.
   std::uint32_t gid;  ///< (client) fsgid to check with; supplementary groups stand in the process record.
   std::uint32_t description;  ///< (client) The file, or where the walk of path begins; 0: root of the tree.
-  std::uint32_t description2;  ///< (client) The same for path2, or the second file.
   std::uint32_t flags;  ///< (client) O_*, AT_*, RENAME_*, MAP_*, by opcode.
   std::uint32_t mode;  ///< (client) Mode, access mask, whence, PROT_*, by opcode.
   std::uint32_t umask;  ///< (client) Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE.
-  std::uint32_t valid;  ///< (client) FATTR_* of SETATTR.
-  std::int64_t offset;  ///< (client) File offset.
-  std::int64_t offset2;  ///< (client) File offset in the second file.
-  std::uint64_t size;  ///< (client) Bytes wanted, or the new size of SETATTR.
   std::uint32_t path_length;  ///< (client) Bytes of path at the start of the payload, without NUL.
-  std::uint32_t path2_length;  ///< (client) Bytes of path2, which follows path at once.
   std::uint32_t payload_length;  ///< (client) Bytes of the payload, paths and all.
   std::uint32_t symlinks;  ///< (client) Links that this call has followed already (crossings back into the tree).
+  std::uint32_t description2;  ///< (client) The same for path2, or the second file.
+  std::int64_t offset;  ///< (client) File offset.
+  std::uint64_t size;  ///< (client) Bytes wanted, or the new size of SETATTR.
+  unsigned char attr[96];  ///< (server) Attributes.
+  std::uint32_t reply_symlinks;  ///< (server) Links followed up to the crossing.
+  unsigned char pad0_[28];
+  std::uint32_t valid;  ///< (client) FATTR_* of SETATTR.
+  unsigned char pad1_[4];
   std::uint32_t set_uid;  ///< (client) SETATTR: new owner.
   std::uint32_t set_gid;  ///< (client) SETATTR: new group.
   std::uint32_t rdev;  ///< (client) MKNOD.
@@ -298,19 +306,10 @@ struct Slot {
   std::int64_t atime;  ///< (client) SETATTR.
   std::int64_t mtime;  ///< (client) SETATTR.
   std::uint32_t mtimensec;  ///< (client) SETATTR.
-  unsigned char pad1_[4];
+  unsigned char pad2_[4];
   std::uint64_t file_size_limit;  ///< (client) RLIMIT_FSIZE of the caller, all ones for none.
-  unsigned char pad2_[64];
-  std::int32_t status;  ///< (server) 0 or -errno.
-  std::uint32_t reply_flags;  ///< (server) REPLY_*.
-  std::uint32_t reply_length;  ///< (server) Bytes of the reply payload.
-  std::uint32_t reply_description;  ///< (server) New description.
-  std::int64_t result;  ///< (server) Bytes moved, new offset, length, by opcode.
-  std::int64_t reply_offset;  ///< (server) File position after a WRITE.
-  std::uint32_t reply_symlinks;  ///< (server) Links followed up to the crossing.
-  unsigned char pad3_[28];
-  unsigned char attr[96];  ///< (server) Attributes.
-  unsigned char pad4_[96];
+  std::int64_t offset2;  ///< (client) File offset in the second file.
+  unsigned char pad3_[192];
   unsigned char payload[3584];  ///< (both) Paths, small data, extents.
 };
 static_assert(sizeof(Slot) == 4096);
@@ -321,39 +320,39 @@ static_assert(offsetof(Slot, generation) == 12);
 static_assert(offsetof(Slot, grant) == 16);
 static_assert(offsetof(Slot, slab_backed) == 20);
 static_assert(offsetof(Slot, cpu) == 24);
+static_assert(offsetof(Slot, path2_length) == 28);
+static_assert(offsetof(Slot, status) == 32);
+static_assert(offsetof(Slot, reply_flags) == 36);
+static_assert(offsetof(Slot, reply_length) == 40);
+static_assert(offsetof(Slot, reply_description) == 44);
+static_assert(offsetof(Slot, result) == 48);
+static_assert(offsetof(Slot, reply_offset) == 56);
 static_assert(offsetof(Slot, opcode) == 64);
 static_assert(offsetof(Slot, request_flags) == 68);
 static_assert(offsetof(Slot, uid) == 72);
 static_assert(offsetof(Slot, gid) == 76);
 static_assert(offsetof(Slot, description) == 80);
-static_assert(offsetof(Slot, description2) == 84);
-static_assert(offsetof(Slot, flags) == 88);
-static_assert(offsetof(Slot, mode) == 92);
-static_assert(offsetof(Slot, umask) == 96);
-static_assert(offsetof(Slot, valid) == 100);
-static_assert(offsetof(Slot, offset) == 104);
-static_assert(offsetof(Slot, offset2) == 112);
+static_assert(offsetof(Slot, flags) == 84);
+static_assert(offsetof(Slot, mode) == 88);
+static_assert(offsetof(Slot, umask) == 92);
+static_assert(offsetof(Slot, path_length) == 96);
+static_assert(offsetof(Slot, payload_length) == 100);
+static_assert(offsetof(Slot, symlinks) == 104);
+static_assert(offsetof(Slot, description2) == 108);
+static_assert(offsetof(Slot, offset) == 112);
 static_assert(offsetof(Slot, size) == 120);
-static_assert(offsetof(Slot, path_length) == 128);
-static_assert(offsetof(Slot, path2_length) == 132);
-static_assert(offsetof(Slot, payload_length) == 136);
-static_assert(offsetof(Slot, symlinks) == 140);
-static_assert(offsetof(Slot, set_uid) == 144);
-static_assert(offsetof(Slot, set_gid) == 148);
-static_assert(offsetof(Slot, rdev) == 152);
-static_assert(offsetof(Slot, atimensec) == 156);
-static_assert(offsetof(Slot, atime) == 160);
-static_assert(offsetof(Slot, mtime) == 168);
-static_assert(offsetof(Slot, mtimensec) == 176);
-static_assert(offsetof(Slot, file_size_limit) == 184);
-static_assert(offsetof(Slot, status) == 256);
-static_assert(offsetof(Slot, reply_flags) == 260);
-static_assert(offsetof(Slot, reply_length) == 264);
-static_assert(offsetof(Slot, reply_description) == 268);
-static_assert(offsetof(Slot, result) == 272);
-static_assert(offsetof(Slot, reply_offset) == 280);
-static_assert(offsetof(Slot, reply_symlinks) == 288);
-static_assert(offsetof(Slot, attr) == 320);
+static_assert(offsetof(Slot, attr) == 128);
+static_assert(offsetof(Slot, reply_symlinks) == 224);
+static_assert(offsetof(Slot, valid) == 256);
+static_assert(offsetof(Slot, set_uid) == 264);
+static_assert(offsetof(Slot, set_gid) == 268);
+static_assert(offsetof(Slot, rdev) == 272);
+static_assert(offsetof(Slot, atimensec) == 276);
+static_assert(offsetof(Slot, atime) == 280);
+static_assert(offsetof(Slot, mtime) == 288);
+static_assert(offsetof(Slot, mtimensec) == 296);
+static_assert(offsetof(Slot, file_size_limit) == 304);
+static_assert(offsetof(Slot, offset2) == 312);
 static_assert(offsetof(Slot, payload) == 512);
 
 /** The half of a description that its holders share and change: in the ring segment. */

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x2ea2e058022c60adn;
+export const SCHEMA_HASH = 0x40197f6974f5aa89n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 1;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -266,6 +266,20 @@ export const SLOT_GRANT = 4;
 export const SLOT_SLAB_BACKED = 5;
 /** (client) CPU that the client posted from: lets the server see that both share one. */
 export const SLOT_CPU = 6;
+/** (client) Bytes of path2, which follows path at once. */
+export const SLOT_PATH2_LENGTH = 7;
+/** (server) 0 or -errno. */
+export const SLOT_STATUS = 8;
+/** (server) REPLY_*. */
+export const SLOT_REPLY_FLAGS = 9;
+/** (server) Bytes of the reply payload. */
+export const SLOT_REPLY_LENGTH = 10;
+/** (server) New description. */
+export const SLOT_REPLY_DESCRIPTION = 11;
+/** (server) Bytes moved, new offset, length, by opcode. */
+export const SLOT_RESULT = 12;
+/** (server) File position after a WRITE. */
+export const SLOT_REPLY_OFFSET = 14;
 /** (client) Operation. */
 export const SLOT_OPCODE = 16;
 /** (client) REQUEST_*. */
@@ -276,63 +290,49 @@ export const SLOT_UID = 18;
 export const SLOT_GID = 19;
 /** (client) The file, or where the walk of path begins; 0: root of the tree. */
 export const SLOT_DESCRIPTION = 20;
-/** (client) The same for path2, or the second file. */
-export const SLOT_DESCRIPTION2 = 21;
 /** (client) O_*, AT_*, RENAME_*, MAP_*, by opcode. */
-export const SLOT_FLAGS = 22;
+export const SLOT_FLAGS = 21;
 /** (client) Mode, access mask, whence, PROT_*, by opcode. */
-export const SLOT_MODE = 23;
+export const SLOT_MODE = 22;
 /** (client) Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE. */
-export const SLOT_UMASK = 24;
-/** (client) FATTR_* of SETATTR. */
-export const SLOT_VALID = 25;
+export const SLOT_UMASK = 23;
+/** (client) Bytes of path at the start of the payload, without NUL. */
+export const SLOT_PATH_LENGTH = 24;
+/** (client) Bytes of the payload, paths and all. */
+export const SLOT_PAYLOAD_LENGTH = 25;
+/** (client) Links that this call has followed already (crossings back into the tree). */
+export const SLOT_SYMLINKS = 26;
+/** (client) The same for path2, or the second file. */
+export const SLOT_DESCRIPTION2 = 27;
 /** (client) File offset. */
-export const SLOT_OFFSET = 26;
-/** (client) File offset in the second file. */
-export const SLOT_OFFSET2 = 28;
+export const SLOT_OFFSET = 28;
 /** (client) Bytes wanted, or the new size of SETATTR. */
 export const SLOT_SIZE = 30;
-/** (client) Bytes of path at the start of the payload, without NUL. */
-export const SLOT_PATH_LENGTH = 32;
-/** (client) Bytes of path2, which follows path at once. */
-export const SLOT_PATH2_LENGTH = 33;
-/** (client) Bytes of the payload, paths and all. */
-export const SLOT_PAYLOAD_LENGTH = 34;
-/** (client) Links that this call has followed already (crossings back into the tree). */
-export const SLOT_SYMLINKS = 35;
-/** (client) SETATTR: new owner. */
-export const SLOT_SET_UID = 36;
-/** (client) SETATTR: new group. */
-export const SLOT_SET_GID = 37;
-/** (client) MKNOD. */
-export const SLOT_RDEV = 38;
-/** (client) SETATTR. */
-export const SLOT_ATIMENSEC = 39;
-/** (client) SETATTR. */
-export const SLOT_ATIME = 40;
-/** (client) SETATTR. */
-export const SLOT_MTIME = 42;
-/** (client) SETATTR. */
-export const SLOT_MTIMENSEC = 44;
-/** (client) RLIMIT_FSIZE of the caller, all ones for none. */
-export const SLOT_FILE_SIZE_LIMIT = 46;
-/** (server) 0 or -errno. */
-export const SLOT_STATUS = 64;
-/** (server) REPLY_*. */
-export const SLOT_REPLY_FLAGS = 65;
-/** (server) Bytes of the reply payload. */
-export const SLOT_REPLY_LENGTH = 66;
-/** (server) New description. */
-export const SLOT_REPLY_DESCRIPTION = 67;
-/** (server) Bytes moved, new offset, length, by opcode. */
-export const SLOT_RESULT = 68;
-/** (server) File position after a WRITE. */
-export const SLOT_REPLY_OFFSET = 70;
-/** (server) Links followed up to the crossing. */
-export const SLOT_REPLY_SYMLINKS = 72;
 /** (server) Attributes. */
-export const SLOT_ATTR_BYTES = 320;
+export const SLOT_ATTR_BYTES = 128;
 export const SLOT_ATTR_CAPACITY = 96;
+/** (server) Links followed up to the crossing. */
+export const SLOT_REPLY_SYMLINKS = 56;
+/** (client) FATTR_* of SETATTR. */
+export const SLOT_VALID = 64;
+/** (client) SETATTR: new owner. */
+export const SLOT_SET_UID = 66;
+/** (client) SETATTR: new group. */
+export const SLOT_SET_GID = 67;
+/** (client) MKNOD. */
+export const SLOT_RDEV = 68;
+/** (client) SETATTR. */
+export const SLOT_ATIMENSEC = 69;
+/** (client) SETATTR. */
+export const SLOT_ATIME = 70;
+/** (client) SETATTR. */
+export const SLOT_MTIME = 72;
+/** (client) SETATTR. */
+export const SLOT_MTIMENSEC = 74;
+/** (client) RLIMIT_FSIZE of the caller, all ones for none. */
+export const SLOT_FILE_SIZE_LIMIT = 76;
+/** (client) File offset in the second file. */
+export const SLOT_OFFSET2 = 78;
 /** (both) Paths, small data, extents. */
 export const SLOT_PAYLOAD_BYTES = 512;
 export const SLOT_PAYLOAD_CAPACITY = 3584;
@@ -713,39 +713,39 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Slot.grant': 16,
   'Slot.slab_backed': 20,
   'Slot.cpu': 24,
+  'Slot.path2_length': 28,
+  'Slot.status': 32,
+  'Slot.reply_flags': 36,
+  'Slot.reply_length': 40,
+  'Slot.reply_description': 44,
+  'Slot.result': 48,
+  'Slot.reply_offset': 56,
   'Slot.opcode': 64,
   'Slot.request_flags': 68,
   'Slot.uid': 72,
   'Slot.gid': 76,
   'Slot.description': 80,
-  'Slot.description2': 84,
-  'Slot.flags': 88,
-  'Slot.mode': 92,
-  'Slot.umask': 96,
-  'Slot.valid': 100,
-  'Slot.offset': 104,
-  'Slot.offset2': 112,
+  'Slot.flags': 84,
+  'Slot.mode': 88,
+  'Slot.umask': 92,
+  'Slot.path_length': 96,
+  'Slot.payload_length': 100,
+  'Slot.symlinks': 104,
+  'Slot.description2': 108,
+  'Slot.offset': 112,
   'Slot.size': 120,
-  'Slot.path_length': 128,
-  'Slot.path2_length': 132,
-  'Slot.payload_length': 136,
-  'Slot.symlinks': 140,
-  'Slot.set_uid': 144,
-  'Slot.set_gid': 148,
-  'Slot.rdev': 152,
-  'Slot.atimensec': 156,
-  'Slot.atime': 160,
-  'Slot.mtime': 168,
-  'Slot.mtimensec': 176,
-  'Slot.file_size_limit': 184,
-  'Slot.status': 256,
-  'Slot.reply_flags': 260,
-  'Slot.reply_length': 264,
-  'Slot.reply_description': 268,
-  'Slot.result': 272,
-  'Slot.reply_offset': 280,
-  'Slot.reply_symlinks': 288,
-  'Slot.attr': 320,
+  'Slot.attr': 128,
+  'Slot.reply_symlinks': 224,
+  'Slot.valid': 256,
+  'Slot.set_uid': 264,
+  'Slot.set_gid': 268,
+  'Slot.rdev': 272,
+  'Slot.atimensec': 276,
+  'Slot.atime': 280,
+  'Slot.mtime': 288,
+  'Slot.mtimensec': 296,
+  'Slot.file_size_limit': 304,
+  'Slot.offset2': 312,
   'Slot.payload': 512,
   DescriptionState: 64,
   'DescriptionState.position': 0,

@@ -168,7 +168,7 @@ export function closeChannel(channel: Channel): void {
 export function beginRequest(channel: Channel, opcode: number): void {
   const { i32, word } = channel;
   const processWord = RING_PROCESSES_OFFSET / 4 + channel.process * PROCESS_RECORD_WORDS;
-  i32.fill(0, word + SLOT_OPCODE, word + SLOT_STATUS);
+  i32.fill(0, word + SLOT_OPCODE, word + SLOT_PAYLOAD_BYTES / 4);
   i32[word + SLOT_OPCODE] = opcode;
   i32[word + SLOT_UID] = i32[processWord + PROCESS_UID];
   i32[word + SLOT_GID] = i32[processWord + PROCESS_GID];
