@@ -23,13 +23,15 @@ struct Change {
 
 void raise(uint32_t* limit, uint32_t value) {
   uint32_t old = __atomic_load_n(limit, __ATOMIC_RELAXED);
-  while (old < value &&
-         !__atomic_compare_exchange_n(limit, &old, value, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+  while (old < value && !__atomic_compare_exchange_n(limit, &old, value, false, __ATOMIC_ACQ_REL,
+                                                     __ATOMIC_RELAXED)) {
   }
 }
 
 /** Any frame of ours lies below the program's: good enough where no request can be under way. */
-uint64_t here() { return (uint64_t)__builtin_frame_address(0); }
+uint64_t here() {
+  return (uint64_t)__builtin_frame_address(0);
+}
 
 }  // namespace
 
@@ -209,7 +211,8 @@ Verdict sys_dup(Call& call, Thread& self) {
 
 namespace {
 
-/** dup2 and dup3 once the trivial cases are gone. `number` and `flags` are as the kernel wants them. */
+/** dup2 and dup3 once the trivial cases are gone. `number` and `flags` are as the kernel wants
+ * them. */
 Verdict duplicate_onto(Call& call, Thread& self, long number, long flags) {
   uint32_t from = (uint32_t)call.args[0], to = (uint32_t)call.args[1];
   if (is_private_fd(from) || is_private_fd(to)) return done(call, -EBADF);

@@ -12,22 +12,23 @@ uint32_t description_of(Thread& self, long fd);
 bool is_private_fd(long fd);
 
 /**
- * Gives the description (one reference, ours) a kernel number ≥ minimum: fcntl(anchor, F_DUPFD[_CLOEXEC]).
- * Returns the fd, or -errno after dropping the reference.
+ * Gives the description (one reference, ours) a kernel number ≥ minimum: fcntl(anchor,
+ * F_DUPFD[_CLOEXEC]). Returns the fd, or -errno after dropping the reference.
  */
 long install(Thread& self, uint32_t description, bool cloexec, long minimum = 0);
 
 /** +1 reference. */
 void hold(uint32_t description);
-/** -1 reference; the last one posts RELEASE. Uses begin/end, so never between them on one thread. */
+/** -1 reference; the last one posts RELEASE. Uses begin/end, so never between them on one thread.
+ */
 void drop(Thread& self, uint32_t description, uint64_t user_stack);
 
 /** Open flags and file type as the server vouches for them (Description in the store segment). */
 const Description* description_record(uint32_t id);
 
 /**
- * Readies the fd table of a record for a store at fd: backed by fallocate, so that a full /dev/shm is
- * -ENOMEM and never SIGBUS. -EMFILE from FDS_MAX on.
+ * Readies the fd table of a record for a store at fd: backed by fallocate, so that a full /dev/shm
+ * is -ENOMEM and never SIGBUS. -EMFILE from FDS_MAX on.
  */
 long back_fd(uint32_t process, uint64_t fd);
 /** Puts `description` (0: none) behind fd and returns what stood there. The entry is backed. */

@@ -24,7 +24,9 @@ unsigned char* map_data() {
   return (unsigned char*)address;
 }
 
-void release_grant(Slot* slot) { __atomic_store_n(&slot->grant, 0, __ATOMIC_RELEASE); }
+void release_grant(Slot* slot) {
+  __atomic_store_n(&slot->grant, 0, __ATOMIC_RELEASE);
+}
 
 /** The extents of a reply, each checked against the data segment before it is followed. */
 struct Extents {

@@ -47,9 +47,9 @@ long set_flags(uint32_t id, uint32_t flags) {
 
 // ---- record locks -------------------------------------------------------------------------------
 //
-// The kernel keeps them for us, on the data segment: all processes of a session have that file open,
-// the owner of a record lock is the process, and blocking, EDEADLK, F_GETLK and the end of a process
-// are then the kernel's own. Each inode gets a stretch of kLockSpan bytes of lock offsets.
+// The kernel keeps them for us, on the data segment: all processes of a session have that file
+// open, the owner of a record lock is the process, and blocking, EDEADLK, F_GETLK and the end of a
+// process are then the kernel's own. Each inode gets a stretch of kLockSpan bytes of lock offsets.
 
 constexpr int kSpanBits = 38;
 constexpr int64_t kLockSpan = 1ll << kSpanBits;
@@ -58,7 +58,9 @@ constexpr uint32_t kLockableInodes = 1u << 25;
 /** Set once this process took a lock: close() asks for nothing before that. */
 bool took_locks;
 
-int64_t clamp(int64_t offset) { return offset < kLockSpan ? offset : kLockSpan - 1; }
+int64_t clamp(int64_t offset) {
+  return offset < kLockSpan ? offset : kLockSpan - 1;
+}
 
 long file_end(Thread& self, uint32_t id, uint64_t user_stack) {
   Slot* slot = begin_on(self, BT_OP_GETATTR, id, user_stack);
@@ -107,10 +109,12 @@ void tell_conflict(struct flock& lock, const struct flock& found, int64_t stretc
 }
 
 /**
- * F_OFD_* belong to the open file description, which no kernel file stands for: they are answered as
- * if nobody else held a lock.
+ * F_OFD_* belong to the open file description, which no kernel file stands for: they are answered
+ * as if nobody else held a lock.
  */
-bool is_ofd(long command) { return command >= F_OFD_GETLK && command <= F_OFD_SETLKW; }
+bool is_ofd(long command) {
+  return command >= F_OFD_GETLK && command <= F_OFD_SETLKW;
+}
 
 long record_lock(Call& call, Thread& self, uint32_t id, long command) {
   auto* lock = (struct flock*)call.args[2];

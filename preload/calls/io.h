@@ -31,7 +31,7 @@ long copy_in(Cursor& cursor, void* to, uint64_t size);
 /** One file and the place in it. */
 struct Transfer {
   uint32_t description;
-  int64_t offset;        ///< kAtPosition, or the file offset
+  int64_t offset;  ///< kAtPosition, or the file offset
   uint64_t user_stack;
 };
 
@@ -57,7 +57,8 @@ unsigned char* data_segment();
 /** Pages of the data segment that lie beyond its end: touching a map of them is SIGBUS. */
 uint64_t beyond_data();
 
-/** As read_file and write_file, for one request; `more` is set when another may bring more bytes. */
+/** As read_file and write_file, for one request; `more` is set when another may bring more bytes.
+ */
 long read_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size, bool& more);
 long write_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size);
 

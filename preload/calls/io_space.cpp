@@ -12,7 +12,9 @@ namespace btfuse {
 namespace {
 
 /** 0, or -EBADF for an O_PATH descriptor. */
-long usable(uint32_t id) { return description_record(id)->open_flags & O_PATH ? -EBADF : 0; }
+long usable(uint32_t id) {
+  return description_record(id)->open_flags & O_PATH ? -EBADF : 0;
+}
 
 long request_on(Thread& self, uint32_t opcode, uint32_t id, uint64_t user_stack) {
   Slot* slot = begin_on(self, opcode, id, user_stack);

@@ -111,7 +111,8 @@ Verdict sys_ioctl(Call& call, Thread& self) {
   if (id == 0) return Verdict::PASS;
   if (description_record(id)->open_flags & O_PATH) return done(call, -EBADF);
   uint32_t request = (uint32_t)call.args[1];
-  if (request == FIOCLEX || request == FIONCLEX) return Verdict::PASS;  // of the number, not the file
+  if (request == FIOCLEX || request == FIONCLEX)
+    return Verdict::PASS;  // of the number, not the file
   return done(call, on_file(call, self, id));
 }
 

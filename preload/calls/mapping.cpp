@@ -26,9 +26,15 @@ constexpr uint64_t kPageMask = BT_PAGE_SIZE - 1;
 constexpr int kPageFlags = MAP_NORESERVE | MAP_LOCKED | MAP_POPULATE | MAP_NONBLOCK;
 constexpr int kPlaceFlags = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT;
 
-uint64_t page_up(uint64_t size) { return (size + kPageMask) & ~kPageMask; }
-bool failed(long address) { return address < 0 && address > -4096; }
-bool is_shared(int flags) { return (flags & MAP_TYPE) != MAP_PRIVATE; }
+uint64_t page_up(uint64_t size) {
+  return (size + kPageMask) & ~kPageMask;
+}
+bool failed(long address) {
+  return address < 0 && address > -4096;
+}
+bool is_shared(int flags) {
+  return (flags & MAP_TYPE) != MAP_PRIVATE;
+}
 
 /** do_mmap's checks of a file, in its order. */
 long check_map(uint32_t id, uint64_t size, int protection, int flags, uint64_t offset) {
@@ -56,8 +62,7 @@ long copy_executable(Mapping& mapping, uint64_t address, uint64_t length, uint64
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (failed(result)) return result;
   for (uint64_t at = 0; at < length;) {
-    long got =
-        kernel(SYS_pread64, client.data_fd, address + at, length - at, data_offset + at);
+    long got = kernel(SYS_pread64, client.data_fd, address + at, length - at, data_offset + at);
     if (got <= 0) return -EIO;
     at += (uint64_t)got;
   }
@@ -68,8 +73,8 @@ long copy_executable(Mapping& mapping, uint64_t address, uint64_t length, uint64
 long place_pages(Mapping& mapping, uint64_t address, uint64_t length, uint64_t data_offset) {
   int flags = MAP_FIXED | (is_shared(mapping.flags) ? MAP_SHARED : MAP_PRIVATE) |
               (mapping.flags & kPageFlags);
-  long result = kernel(SYS_mmap, address, length, mapping.protection, flags, client.data_fd,
-                       data_offset);
+  long result =
+      kernel(SYS_mmap, address, length, mapping.protection, flags, client.data_fd, data_offset);
   if (result == -EPERM && (mapping.protection & PROT_EXEC) && !is_shared(mapping.flags))
     return copy_executable(mapping, address, length, data_offset);
   return failed(result) ? result : 0;
@@ -189,7 +194,8 @@ Verdict sys_munmap(Call& call, Thread& self) {
   return done(call, result);
 }
 
-/** A shared map of a file that was not opened for writing stays read-only, though its pages could be written. */
+/** A shared map of a file that was not opened for writing stays read-only, though its pages could
+ * be written. */
 Verdict sys_mprotect(Call& call, Thread&) {
   uint64_t start = (uint64_t)call.args[0], size = page_up((uint64_t)call.args[1]);
   if (!may_touch_mappings(start, size)) return Verdict::PASS;
@@ -292,8 +298,7 @@ Verdict sys_mremap(Call& call, Thread& self) {
   Remap remap{(uint64_t)a[0], page_up((uint64_t)a[1]), page_up((uint64_t)a[2]), (int)a[3],
               (uint64_t)a[4]};
   bool ours = may_touch_mappings(remap.start, remap.size | 1);
-  bool onto_ours =
-      (remap.flags & MREMAP_FIXED) && may_touch_mappings(remap.target, remap.new_size);
+  bool onto_ours = (remap.flags & MREMAP_FIXED) && may_touch_mappings(remap.target, remap.new_size);
   if (!ours && !onto_ours) return Verdict::PASS;
   MappingsLock lock;
   Mapping* mapping = find_mapping(remap.start);
@@ -305,6 +310,8 @@ Verdict sys_mremap(Call& call, Thread& self) {
 }
 
 /** On the pages themselves the kernel's own msync is right: tmpfs changes no time for it either. */
-Verdict sys_msync(Call&, Thread&) { return Verdict::PASS; }
+Verdict sys_msync(Call&, Thread&) {
+  return Verdict::PASS;
+}
 
 }  // namespace btfuse

@@ -17,7 +17,9 @@ uint32_t uncovered;
 uint32_t locked;
 
 /** The maps belong to the address space: to client.process also while a vfork child runs in it. */
-uint32_t* words() { return mapping_table_of(client.process); }
+uint32_t* words() {
+  return mapping_table_of(client.process);
+}
 
 void set_covered(Mapping& mapping, uint64_t covered) {
   bool was = mapping.covered < mapping.end, is = covered < mapping.end;
@@ -56,7 +58,9 @@ MappingsLock::~MappingsLock() {
   kernel(SYS_rt_sigprocmask, SIG_SETMASK, &signals_, 0, sizeof signals_);
 }
 
-void reset_mappings_lock() { __atomic_store_n(&locked, 0, __ATOMIC_RELEASE); }
+void reset_mappings_lock() {
+  __atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
+}
 
 Mapping* claim_mapping(uint32_t description) {
   Process* record = process_at(client.process);
@@ -99,10 +103,12 @@ Mapping* find_mapping(uint64_t address) {
 
 namespace {
 
-/** [start, end) lies inside the entry and touches neither of its ends: what follows gets its own. */
+/** [start, end) lies inside the entry and touches neither of its ends: what follows gets its own.
+ */
 void split(Mapping& mapping, uint64_t start, uint64_t end) {
   Mapping* rest = claim_mapping(mapping.description);
-  // Without an entry to spare this one goes on to span the gap: it holds the file, which is what counts.
+  // Without an entry to spare this one goes on to span the gap: it holds the file, which is what
+  // counts.
   if (rest == nullptr) return;
   rest->protection = mapping.protection;
   rest->flags = mapping.flags;

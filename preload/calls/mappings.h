@@ -1,14 +1,15 @@
-// Memory maps of tree files in this address space. Each is a run of pages that stand for a run of the
-// file; entry i holds its description through word i of the process's mapping table in the ring.
+// Memory maps of tree files in this address space. Each is a run of pages that stand for a run of
+// the file; entry i holds its description through word i of the process's mapping table in the
+// ring.
 #pragma once
 #include "descriptors.h"
 
 namespace btfuse {
 
 struct Mapping {
-  uint64_t start, end;   ///< addresses, page-aligned; 0, 0: free
-  uint64_t covered;      ///< [start, covered) shows the file; what follows gives SIGBUS
-  int64_t offset;        ///< file offset of `start`
+  uint64_t start, end;  ///< addresses, page-aligned; 0, 0: free
+  uint64_t covered;     ///< [start, covered) shows the file; what follows gives SIGBUS
+  int64_t offset;       ///< file offset of `start`
   uint32_t description;
   int protection, flags;  ///< as given to mmap: PROT_*, MAP_*
 };
@@ -46,7 +47,8 @@ void forget_mappings(Thread& self, uint64_t start, uint64_t end, uint64_t user_s
 
 /** Is a part of the range a shared map of a file that was opened for reading only? */
 bool any_read_only(uint64_t start, uint64_t end);
-/** mprotect changed the range: entries that lie wholly in it remember, for what they may grow to. */
+/** mprotect changed the range: entries that lie wholly in it remember, for what they may grow to.
+ */
 void note_protection(uint64_t start, uint64_t end, int protection);
 
 /**

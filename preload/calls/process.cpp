@@ -2,6 +2,7 @@
 // that it will inherit held once more, so that no moment of its life or death loses a reference.
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
 #include "../client/memory.h"
 #include "calls.h"
@@ -67,6 +68,18 @@ bool bequeath(uint32_t parent, uint32_t child, bool with_mappings) {
   return true;
 }
 
+/** The server frees the records of dead processes every few milliseconds when there are many. */
+uint32_t claim_patiently(uint32_t parent) {
+  constexpr int kRounds = 100;
+  const timespec pause = {0, 10'000'000};
+  uint32_t child = claim_process(parent);
+  for (int i = 0; child == 0 && i < kRounds && !server_gone(); i++) {
+    kernel(SYS_nanosleep, &pause, 0);
+    child = claim_process(parent);
+  }
+  return child;
+}
+
 /** A child that never came to be. */
 void take_back(Thread& self, uint32_t child, uint64_t user_stack) {
   if (child == 0) return;
@@ -83,7 +96,7 @@ Verdict start_child(Call& call, Thread& self, Kind kind) {
   mine.depth = self.depth;
   mine.changes = fd_changes();
   if (kind == KIND_FORK || kind == KIND_VFORK) {
-    child = claim_process(parent);
+    child = claim_patiently(parent);
     if (child == 0) return done(call, -EAGAIN);
     mine.generation = process_at(child)->generation;
     if (!bequeath(parent, child, kind == KIND_FORK)) {
@@ -99,7 +112,8 @@ Verdict start_child(Call& call, Thread& self, Kind kind) {
 Verdict clone_with(Call& call, Thread& self, uint64_t flags) {
   bool shares_memory = (flags & CLONE_VM) != 0, shares_files = (flags & CLONE_FILES) != 0;
   if (shares_memory) {
-    // A thread, or a process that lives like one: its TLS block is new, and the record is the parent's.
+    // A thread, or a process that lives like one: its TLS block is new, and the record is the
+    // parent's.
     if ((flags & CLONE_VFORK) == 0 || (flags & (CLONE_THREAD | CLONE_SETTLS)) != 0)
       return Verdict::PASS;
     return start_child(call, self, shares_files ? KIND_VFORK_SHARED : KIND_VFORK);
@@ -109,8 +123,12 @@ Verdict clone_with(Call& call, Thread& self, uint64_t flags) {
 
 }  // namespace
 
-Verdict sys_fork(Call& call, Thread& self) { return start_child(call, self, KIND_FORK); }
-Verdict sys_vfork(Call& call, Thread& self) { return start_child(call, self, KIND_VFORK); }
+Verdict sys_fork(Call& call, Thread& self) {
+  return start_child(call, self, KIND_FORK);
+}
+Verdict sys_vfork(Call& call, Thread& self) {
+  return start_child(call, self, KIND_VFORK);
+}
 Verdict sys_clone(Call& call, Thread& self) {
   return clone_with(call, self, (uint64_t)call.args[0]);
 }
@@ -127,7 +145,9 @@ Verdict sys_clone3(Call& call, Thread& self) {
 namespace {
 
 /** Below every frame of the program that lives on; no request is under way in a child. */
-uint64_t here() { return (uint64_t)__builtin_frame_address(0); }
+uint64_t here() {
+  return (uint64_t)__builtin_frame_address(0);
+}
 
 void enter_record(uint32_t child) {
   Process* record = process_at(child);

@@ -21,16 +21,24 @@ constexpr uint64_t kBounce = 64 * 1024;
 /** Room that poll() promises in a pipe that is not empty. */
 constexpr uint64_t kPipePage = 4096;
 
-uint32_t access_mode(uint32_t id) { return description_record(id)->open_flags & O_ACCMODE; }
-bool is_path(uint32_t id) { return (description_record(id)->open_flags & O_PATH) != 0; }
+uint32_t access_mode(uint32_t id) {
+  return description_record(id)->open_flags & O_ACCMODE;
+}
+bool is_path(uint32_t id) {
+  return (description_record(id)->open_flags & O_PATH) != 0;
+}
 long check_source(uint32_t id) {
   return is_path(id) || access_mode(id) == O_WRONLY ? -EBADF : 0;
 }
 long check_target(uint32_t id) {
   return is_path(id) || access_mode(id) == O_RDONLY ? -EBADF : 0;
 }
-bool appends(uint32_t id) { return (description_state(id)->status_flags & O_APPEND) != 0; }
-int64_t* position_of(uint32_t id) { return &description_state(id)->position; }
+bool appends(uint32_t id) {
+  return (description_state(id)->status_flags & O_APPEND) != 0;
+}
+int64_t* position_of(uint32_t id) {
+  return &description_state(id)->position;
+}
 
 /** An offset that the program keeps: null means the file's own. */
 struct Offset {
@@ -112,7 +120,9 @@ long pass_in(Thread& self, uint32_t id, int64_t offset, uint64_t size, uint64_t 
   return result;
 }
 
-uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+uint64_t smaller(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
 
 /** Where a read without an offset of its own begins, and how far it then moves the file's. */
 int64_t start_of(const Offset& offset, uint32_t id) {
@@ -171,13 +181,13 @@ namespace {
 
 long send_from_tree(Call& call, Thread& self, uint32_t from, Offset& offset, uint64_t size) {
   long out = call.args[0];
-  return file_to_host(self, from, offset, size, call.stack,
-                      [out](unsigned char* bytes, uint64_t count) {
-                        return kernel(SYS_write, out, bytes, count);
-                      });
+  return file_to_host(
+      self, from, offset, size, call.stack,
+      [out](unsigned char* bytes, uint64_t count) { return kernel(SYS_write, out, bytes, count); });
 }
 
-/** From a file of the host; from anything that cannot seek the kernel's sendfile does not read either. */
+/** From a file of the host; from anything that cannot seek the kernel's sendfile does not read
+ * either. */
 long send_from_host(Call& call, Thread& self, uint32_t to, Offset& offset, uint64_t size) {
   long in = call.args[1];
   if (kernel(SYS_lseek, in, 0, SEEK_CUR) == -ESPIPE) return -EINVAL;
@@ -259,7 +269,8 @@ bool is_pipe(long fd) {
 
 /**
  * Bytes that a write to the pipe takes without waiting for its reader: splice answers with less
- * rather than wait for all. An empty pipe takes its capacity; any other one page, once poll says so.
+ * rather than wait for all. An empty pipe takes its capacity; any other one page, once poll says
+ * so.
  */
 uint64_t pipe_room(long pipe, bool nonblocking) {
   int queued = 0;
@@ -299,10 +310,9 @@ long splice_from_pipe(Call& call, Thread& self, uint32_t to, Offset& offset) {
   if (is_nonblocking(pipe, call.args[5]) && kernel(SYS_poll, &ready, 1, 0) == 0) return -EAGAIN;
   // One read: splice does not wait for more once it has some.
   uint64_t size = smaller((uint64_t)call.args[4], kBounce);
-  return host_to_file(self, to, offset, size, call.stack,
-                      [pipe](unsigned char* bytes, uint64_t room) {
-                        return kernel(SYS_read, pipe, bytes, room);
-                      });
+  return host_to_file(
+      self, to, offset, size, call.stack,
+      [pipe](unsigned char* bytes, uint64_t room) { return kernel(SYS_read, pipe, bytes, room); });
 }
 
 }  // namespace
