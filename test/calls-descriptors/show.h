@@ -1,5 +1,5 @@
-// Programs that print what the kernel answers. Each runs in an empty directory of tmpfs and in one of
-// the tree; the outputs must be equal. argv[1] is the directory.
+// Programs that print what the kernel answers. Each runs in an empty directory of tmpfs and in one
+// of the tree; the outputs must be equal. argv[1] is the directory.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -33,15 +33,15 @@
 #endif
 
 // The expression, its value, and the error where it is -1.
-#define SHOW(expression)                                                        \
-  do {                                                                          \
-    errno = 0;                                                                  \
-    long value_ = (long)(expression);                                           \
-    if (value_ == -1)                                                           \
-      printf("%s: %s -> %s\n", __func__, #expression, strerrorname_np(errno));  \
-    else                                                                        \
-      printf("%s: %s -> %ld\n", __func__, #expression, value_);                 \
-    fflush(stdout);                                                             \
+#define SHOW(expression)                                                       \
+  do {                                                                         \
+    errno = 0;                                                                 \
+    long value_ = (long)(expression);                                          \
+    if (value_ == -1)                                                          \
+      printf("%s: %s -> %s\n", __func__, #expression, strerrorname_np(errno)); \
+    else                                                                       \
+      printf("%s: %s -> %ld\n", __func__, #expression, value_);                \
+    fflush(stdout);                                                            \
   } while (0)
 
 #define SAY(...) (printf("%s: ", __func__), printf(__VA_ARGS__), puts(""), fflush(stdout))
@@ -70,7 +70,8 @@ static inline unsigned long sum_of(const char* name) {
   static unsigned char bytes[1 << 16];
   unsigned long value = 0;
   int fd = open(name, O_RDONLY);
-  for (ssize_t got; (got = read(fd, bytes, sizeof bytes)) > 0;) value = value * 31 + sum(bytes, got);
+  for (ssize_t got; (got = read(fd, bytes, sizeof bytes)) > 0;)
+    value = value * 31 + sum(bytes, got);
   close(fd);
   return value;
 }
