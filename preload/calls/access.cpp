@@ -35,23 +35,38 @@ bool bad_mode(long mode) {
   return (mode & ~(long)(R_OK | W_OK | X_OK) & 0xffffffff) != 0;
 }
 
+Verdict check(Call& call, Thread& self, PathCall paths, Fill fill, uint32_t mode, uint32_t flags) {
+  QuickAnswer quick;
+  quick.real_ids = !(flags & AT_EACCESS);
+  paths.quick = &quick;
+  Slot* slot = ask(call, self, paths, fill);
+  if (slot == nullptr && quick.answered &&
+      !quick_access(searcher_of(self, quick.real_ids), quick.attributes, mode)) {
+    // A refusal is the server's to say.
+    paths.quick = nullptr;
+    slot = ask(call, self, paths, fill);
+  }
+  return slot == nullptr ? Verdict::DONE : reply(call, self, slot->status);
+}
+
 }  // namespace
 
 Verdict sys_access(Call& call, Thread& self) {
   if (bad_mode(call.args[1])) return done(call, -EINVAL);
-  return ask_status(call, self, {.first = {.path = 0}}, fill_access);
+  return check(call, self, {.first = {.path = 0}}, fill_access, (uint32_t)call.args[1], 0);
 }
 
 Verdict sys_faccessat(Call& call, Thread& self) {
   if (bad_mode(call.args[2])) return done(call, -EINVAL);
-  return ask_status(call, self, {.first = {.dirfd = 0, .path = 1}}, fill_faccessat);
+  return check(call, self, {.first = {.dirfd = 0, .path = 1}}, fill_faccessat,
+               (uint32_t)call.args[2], 0);
 }
 
 Verdict sys_faccessat2(Call& call, Thread& self) {
   uint32_t flags = (uint32_t)call.args[3];
   if (bad_mode(call.args[2]) || (flags & ~kFlags)) return done(call, -EINVAL);
-  return ask_status(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
-                    fill_faccessat2);
+  return check(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+               fill_faccessat2, (uint32_t)call.args[2], flags);
 }
 
 }  // namespace btfuse

@@ -159,7 +159,34 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
   return nullptr;
 }
 
+/** True when the store segment has answered: call.result, and quick.attributes unless that is an error. */
+bool ask_store(Call& call, Thread& self, const PathCall& paths, const Target& target) {
+  QuickAnswer& quick = *paths.quick;
+  if (target.where != Where::TREE || target.magic || target.empty) return false;
+  const Searcher who = searcher_of(self, quick.real_ids);
+  const bool nofollow = (paths.first.flags & PATH_NOFOLLOW) != 0;
+  switch (quick_lookup(who, target.description, target.path, target.length, nofollow,
+                       quick.attributes)) {
+    case Quick::HIT:
+      quick.answered = true;
+      call.result = 0;
+      return true;
+    case Quick::ABSENT:
+      call.result = -ENOENT;
+      return true;
+    case Quick::ASK:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
+
+Searcher searcher_of(Thread& self, bool real_ids) {
+  const Process* process = process_at(process_of(self));
+  if (real_ids) return {process->ruid, process->rgid, process};
+  return {process->uid, process->gid, process};
+}
 
 Slot* ask(Call& call, Thread& self, const PathCall& paths, Fill fill) {
   Target targets[2];
@@ -170,6 +197,7 @@ Slot* ask(Call& call, Thread& self, const PathCall& paths, Fill fill) {
     classify(self, dirfd_of(call, paths.second), path_of(call, paths.second), paths.second.flags,
              call.stack, targets[1]);
   }
+  if (paths.quick != nullptr && ask_store(call, self, paths, targets[0])) return nullptr;
   bool host = all(Where::HOST, targets, count);
   if (host) {
     call.result = on_kernel(call);

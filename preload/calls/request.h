@@ -1,6 +1,7 @@
 // The way of a call that names one or two files by path: classify, ask the server, follow the
 // crossings between tree and host until one of them has answered.
 #pragma once
+#include "../client/reader.h"
 #include "calls.h"
 #include "paths.h"
 
@@ -13,11 +14,19 @@ struct PathArgument {
   uint32_t flags = 0;  ///< PATH_*
 };
 
+/** For calls that only want attributes: the store segment may answer before the server is asked. */
+struct QuickAnswer {
+  bool real_ids = false;  ///< search with the real ids (access)
+  bool answered = false;  ///< `attributes` is the answer; no slot was used
+  Attributes attributes;
+};
+
 struct PathCall {
   PathArgument first;
   PathArgument second{};
   const char* text = nullptr;  ///< sent behind the first path (the target of symlink)
   uint32_t text_length = 0;
+  QuickAnswer* quick = nullptr;
 };
 
 /** Sets opcode and the fields that it reads. May run more than once for one call. */
@@ -38,6 +47,9 @@ Verdict ask_status(Call& call, Thread& self, const PathCall& paths, Fill fill);
 /** A request on the descriptor in rdi: a slot with `description` set; nullptr: call.result is set.
  */
 Slot* begin_on(Call& call, Thread& self, uint32_t description);
+
+/** Who this thread acts for, with real or effective ids. */
+Searcher searcher_of(Thread& self, bool real_ids);
 
 /** Transacts a request without paths; the status. */
 int32_t transact_plain(Slot* slot);

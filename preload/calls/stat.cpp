@@ -51,9 +51,9 @@ void to_time(struct statx_timestamp& to, int64_t seconds, uint32_t nanoseconds) 
   to.tv_nsec = nanoseconds;
 }
 
-void to_statx(const Attributes& from, struct statx& to) {
+void to_statx(const Attributes& from, uint32_t wanted, struct statx& to) {
   memset(&to, 0, sizeof to);
-  to.stx_mask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
+  to.stx_mask = STATX_BASIC_STATS | STATX_MNT_ID | (wanted & STATX_BTIME);
   to.stx_blksize = BT_PAGE_SIZE;
   to.stx_nlink = from.nlink;
   to.stx_uid = from.uid;
@@ -63,7 +63,7 @@ void to_statx(const Attributes& from, struct statx& to) {
   to.stx_size = from.size;
   to.stx_blocks = from.blocks * kSectorsPerBlock;
   to_time(to.stx_atime, from.atime, from.atimensec);
-  to_time(to.stx_btime, from.btime, from.btimensec);
+  if (wanted & STATX_BTIME) to_time(to.stx_btime, from.btime, from.btimensec);
   to_time(to.stx_ctime, from.ctime, from.ctimensec);
   to_time(to.stx_mtime, from.mtime, from.mtimensec);
   to.stx_rdev_major = (from.rdev >> 8) & 0xfff;
@@ -72,13 +72,37 @@ void to_statx(const Attributes& from, struct statx& to) {
   to.stx_mnt_id = kMountId;
 }
 
-Verdict reply_stat(Call& call, Thread& self, Slot* slot, long buffer) {
-  if (slot == nullptr) return Verdict::DONE;
-  if (slot->status != 0) return reply(call, self, slot->status);
+long give_stat(const Call& call, const Attributes& from, long buffer) {
   auto* to = (struct stat*)buffer;
-  if (!writable(to, sizeof *to, call.stack)) return reply(call, self, -EFAULT);
-  to_stat(attributes(slot), *to);
-  return reply(call, self, 0);
+  if (!writable(to, sizeof *to, call.stack)) return -EFAULT;
+  to_stat(from, *to);
+  return 0;
+}
+
+long give_statx(const Call& call, const Attributes& from, long buffer) {
+  auto* to = (struct statx*)buffer;
+  if (!writable(to, sizeof *to, call.stack)) return -EFAULT;
+  to_statx(from, (uint32_t)call.args[3], *to);
+  return 0;
+}
+
+using Give = long (*)(const Call& call, const Attributes& from, long buffer);
+
+/** The answer of the server (`slot`), of the store segment (`quick`), or of the kernel (call.result). */
+Verdict reply_with(Call& call, Thread& self, Slot* slot, const QuickAnswer& quick, long buffer,
+                   Give give) {
+  if (slot != nullptr) {
+    if (slot->status != 0) return reply(call, self, slot->status);
+    return reply(call, self, give(call, attributes(slot), buffer));
+  }
+  return quick.answered ? done(call, give(call, quick.attributes, buffer)) : Verdict::DONE;
+}
+
+Verdict stat_path(Call& call, Thread& self, PathCall paths, Fill fill, long buffer, Give give) {
+  QuickAnswer quick;
+  paths.quick = &quick;
+  Slot* slot = ask(call, self, paths, fill);
+  return reply_with(call, self, slot, quick, buffer, give);
 }
 
 void fill_stat(Slot& slot, const Call&) {
@@ -97,13 +121,18 @@ void fill_statx(Slot& slot, const Call& call) {
   slot.flags = (uint32_t)call.args[2] & AT_SYMLINK_NOFOLLOW;
 }
 
-/** GETATTR on the descriptor; nullptr: call.result is set. */
-Slot* getattr(Call& call, Thread& self, uint32_t description) {
-  Slot* slot = begin_on(call, self, description);
-  if (slot == nullptr) return nullptr;
-  slot->opcode = BT_OP_GETATTR;
-  transact_plain(slot);
-  return slot;
+/** fstat: from the store segment, or GETATTR. */
+Verdict stat_descriptor(Call& call, Thread& self, uint32_t description, long buffer, Give give) {
+  QuickAnswer quick;
+  quick.answered = quick_attributes(description_record(description)->ino, quick.attributes);
+  Slot* slot = nullptr;
+  if (!quick.answered) {
+    slot = begin_on(call, self, description);
+    if (slot == nullptr) return Verdict::DONE;
+    slot->opcode = BT_OP_GETATTR;
+    transact_plain(slot);
+  }
+  return reply_with(call, self, slot, quick, buffer, give);
 }
 
 /** True when (dirfd, path) is a virtual descriptor itself, the way glibc spells fstat. */
@@ -117,31 +146,27 @@ uint32_t descriptor_itself(Thread& self, long dirfd, long path, uint32_t at_flag
 }  // namespace
 
 Verdict sys_stat(Call& call, Thread& self) {
-  Slot* slot = ask(call, self, {.first = {.path = 0}}, fill_stat);
-  return reply_stat(call, self, slot, call.args[1]);
+  return stat_path(call, self, {.first = {.path = 0}}, fill_stat, call.args[1], give_stat);
 }
 
 Verdict sys_lstat(Call& call, Thread& self) {
-  Slot* slot = ask(call, self, {.first = {.path = 0, .flags = PATH_NOFOLLOW}}, fill_lstat);
-  return reply_stat(call, self, slot, call.args[1]);
+  return stat_path(call, self, {.first = {.path = 0, .flags = PATH_NOFOLLOW}}, fill_lstat,
+                   call.args[1], give_stat);
 }
 
 Verdict sys_fstat(Call& call, Thread& self) {
   uint32_t description = description_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
-  return reply_stat(call, self, getattr(call, self, description), call.args[1]);
+  return stat_descriptor(call, self, description, call.args[1], give_stat);
 }
 
 Verdict sys_newfstatat(Call& call, Thread& self) {
   uint32_t flags = (uint32_t)call.args[3];
   if (flags & ~kStatFlags) return Verdict::PASS;
   uint32_t description = descriptor_itself(self, call.args[0], call.args[1], flags, call.stack);
-  Slot* slot =
-      description != 0
-          ? getattr(call, self, description)
-          : ask(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
-                fill_fstatat);
-  return reply_stat(call, self, slot, call.args[2]);
+  if (description != 0) return stat_descriptor(call, self, description, call.args[2], give_stat);
+  return stat_path(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+                   fill_fstatat, call.args[2], give_stat);
 }
 
 Verdict sys_statx(Call& call, Thread& self) {
@@ -151,17 +176,9 @@ Verdict sys_statx(Call& call, Thread& self) {
                  (mask & kStatxReserved) != 0;
   if (refused) return Verdict::PASS;
   uint32_t description = descriptor_itself(self, call.args[0], call.args[1], flags, call.stack);
-  Slot* slot =
-      description != 0
-          ? getattr(call, self, description)
-          : ask(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
-                fill_statx);
-  if (slot == nullptr) return Verdict::DONE;
-  if (slot->status != 0) return reply(call, self, slot->status);
-  auto* to = (struct statx*)call.args[4];
-  if (!writable(to, sizeof *to, call.stack)) return reply(call, self, -EFAULT);
-  to_statx(attributes(slot), *to);
-  return reply(call, self, 0);
+  if (description != 0) return stat_descriptor(call, self, description, call.args[4], give_statx);
+  return stat_path(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+                   fill_statx, call.args[4], give_statx);
 }
 
 }  // namespace btfuse
