@@ -1,17 +1,16 @@
 /** Starting CMD in a session, passing signals on to it, and ending as it ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { exits, Failure } from './failure.ts';
 import { escapeText } from './names.ts';
 import type { FoundProgram } from './program.ts';
 
-const O_CLOEXEC = 0o2000000;
-
 export interface ChildOptions {
   readonly program: FoundProgram;
   readonly argv: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** Descriptors above 2 that CMD gets. */
+  readonly descriptors: readonly number[];
   /** Told about the child as soon as it runs: signals go to it from then on. */
   readonly started: (child: ChildProcess) => void;
 }
@@ -22,7 +21,7 @@ export async function runChild(options: ChildOptions): Promise<number> {
   const child = spawn(path, argv.slice(1), {
     argv0: argv[0]!,
     env: options.env,
-    stdio: inheritedDescriptors(),
+    stdio: stdioOf(options.descriptors),
   });
   return new Promise((resolve, reject) => {
     child.on('spawn', () => options.started(child));
@@ -39,28 +38,13 @@ function launch(program: FoundProgram, argv: readonly string[]) {
   return { path: '/bin/sh', argv: ['sh', '-c', 'exec "$@"', 'sh', program.path, ...argv.slice(1)] };
 }
 
-/**
- * Every descriptor that we inherited goes on to CMD (`<(…)`, `3<file`, make's job server), as if btfuse
- * were not there. Our own are all close-on-exec, and that tells them apart.
- */
-function inheritedDescriptors(): ('inherit' | 'ignore')[] {
-  const inherited = readdirSync('/proc/self/fd').map(Number).filter(isInheritable);
+function stdioOf(descriptors: readonly number[]): ('inherit' | 'ignore')[] {
   const stdio: ('inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit'];
-  for (const fd of inherited) {
+  for (const fd of descriptors) {
     while (stdio.length < fd) stdio.push('ignore');
     stdio[fd] = 'inherit';
   }
   return stdio;
-}
-
-function isInheritable(fd: number): boolean {
-  try {
-    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-    const flags = /^flags:\s*([0-7]+)$/m.exec(info)?.[1];
-    return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
-  } catch {
-    return false;
-  }
 }
 
 function refused(command: string, error: NodeJS.ErrnoException): Failure {

@@ -6,6 +6,7 @@ import type { Connection } from '../client/connect.ts';
 import { ensureImages } from '../image/prepare.ts';
 import { startServer } from '../server/session.ts';
 import { runChild } from './child.ts';
+import { inheritedDescriptors } from './descriptors.ts';
 import { startDetached } from './detached.ts';
 import { programEnvironment } from './environment.ts';
 import { complain, Failure } from './failure.ts';
@@ -32,6 +33,7 @@ interface Lease {
 }
 
 export async function run({ values, operands }: Parsed): Promise<number> {
+  const descriptors = inheritedDescriptors();
   let child: ChildProcess | undefined;
   let started = false;
   forwardSignals(() => child, interrupt);
@@ -57,6 +59,7 @@ export async function run({ values, operands }: Parsed): Promise<number> {
     const status = await runChild({
       program,
       argv: operands,
+      descriptors,
       env: programEnvironment(lease.name),
       started: (process) => {
         child = process;
