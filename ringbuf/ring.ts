@@ -322,8 +322,8 @@ export function reclaimSlot(ring: Ring, slot: number): void {
 }
 
 /**
- * Slots whose owner is no more. `live(pid)` is asked for nothing: a thread id that any process holds is
- * taken for alive, since the child of a vfork works in its parent's slot.
+ * Slots whose owner is no more. A thread id that any process has is taken for alive, whatever process the
+ * slot names: the child of a vfork works in its parent's slot.
  */
 export function deadSlots(ring: Ring): number[] {
   const dead: number[] = [];

@@ -65,7 +65,7 @@ int open_segment(const char* session, const char* suffix, int flags) {
   uint32_t at = 0;
   for (const char* c = kDirectory; *c != 0; c++) path[at++] = *c;
   for (const char* c = session; *c != 0; c++) {
-    if (at >= sizeof kDirectory + BT_SESSION_NAME_MAX || *c == '/') return -EINVAL;
+    if (at >= sizeof kDirectory - 1 + BT_SESSION_NAME_MAX || *c == '/') return -EINVAL;
     path[at++] = *c;
   }
   for (const char* c = suffix; *c != 0; c++) path[at++] = *c;

@@ -12,9 +12,11 @@ import type { WaiterKind } from '../../ringbuf/waiters.ts';
 import {
   buildStress,
   type EchoServer,
+  ended,
   eventually,
   runProgram,
   startEcho,
+  startProgram,
 } from './fixtures/session.ts';
 
 beforeAll(buildStress);
@@ -75,6 +77,23 @@ describe.each<WaiterKind>(['futex', 'atomics'])('waiter %s', (kind) => {
     expect(generations() - before).toBe(step === 1 ? 0 : 1);
     const after = await runProgram('ring_stress', 'clients', server.session, 2, 500);
     expect(JSON.parse(after.out)).toEqual({ requests: 1000, wrong: 0 });
+  });
+
+  test('killed at any time, threads and all', async () => {
+    for (let round = 0; round < 15; round++) {
+      const client = startProgram('ring_stress', 'clients', server.session, 4, 10_000_000);
+      const over = ended(client);
+      await new Promise((resolve) => setTimeout(resolve, 5 + ((round * 37) % 40)));
+      client.kill('SIGKILL');
+      expect((await over).signal).toBe('SIGKILL');
+      const next = await runProgram('ring_stress', 'clients', server.session, 2, 100);
+      expect(JSON.parse(next.out)).toEqual({ requests: 200, wrong: 0 });
+    }
+    const cleaned = () => {
+      server.bell();
+      return allFree();
+    };
+    expect(await eventually(cleaned)).toBe(true);
   });
 
   test('no step: the program survives', async () => {

@@ -1,6 +1,19 @@
 /** The ring under load: real processes and threads against the real server, with either waiter. */
+import { constants } from 'node:os';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SLOT_OWNER, SLOT_STATE, SLOTS_MAX } from '../../ringbuf/layout.gen.ts';
+import {
+  SEGMENT_DATA,
+  SEGMENT_HEADER_KIND,
+  SEGMENT_HEADER_MAGIC,
+  SEGMENT_HEADER_SCHEMA_HASH,
+  SEGMENT_HEADER_STATE,
+  SEGMENT_HEADER_VERSION,
+  SEGMENT_STATE_BUILDING,
+  SEGMENT_STATE_STOPPED,
+  SLOT_OWNER,
+  SLOT_STATE,
+  SLOTS_MAX,
+} from '../../ringbuf/layout.gen.ts';
 import { slotWord } from '../../ringbuf/ring.ts';
 import type { WaiterKind } from '../../ringbuf/waiters.ts';
 import {
@@ -49,6 +62,13 @@ describe.each<WaiterKind>(['futex', 'atomics'])('waiter %s', (kind) => {
     expect(status).toBe(0);
     const { status: serverStatus, out: serverOut } = await server.stop();
     expect([serverStatus, serverOut]).toEqual([0, 'ready\n']);
+  });
+
+  test('the server maps the ring over WebAssembly memory', async () => {
+    const server = await startEcho(kind, 50, 'wasm');
+    running.push(server);
+    const { out } = await runProgram('ring_stress', 'clients', server.session, 3, REQUESTS / 10);
+    expect(JSON.parse(out)).toMatchObject({ wrong: 0 });
   });
 
   test('several processes at once, and their slots come back', async () => {
@@ -101,6 +121,37 @@ describe.each<WaiterKind>(['futex', 'atomics'])('waiter %s', (kind) => {
       expect(await over).toMatchObject({ status: 0, out: 'waiting\n{"status": -5}\n' });
     },
   );
+});
+
+describe('a client that cannot attach says why', () => {
+  const attach = async (session: string): Promise<number> =>
+    JSON.parse((await runProgram('ring_stress', 'clients', session, 1, 1)).out).attach;
+  const { ENOENT, EINVAL, EPROTO, EAGAIN, ECONNREFUSED } = constants.errno;
+
+  test('no session, no session name', async () => {
+    expect(await attach('test-none')).toBe(-ENOENT);
+    expect(await attach('../shm/x')).toBe(-EINVAL);
+    expect(await attach('x'.repeat(64))).toBe(-EINVAL);
+  });
+
+  test('another version, not ready, stopped', async () => {
+    const server = await start('futex');
+    const { i32 } = server.ring;
+    const withWord = async (word: number, value: number): Promise<number> => {
+      const before = i32[word];
+      i32[word] = value;
+      const result = await attach(server.session);
+      i32[word] = before;
+      return result;
+    };
+    expect(await withWord(SEGMENT_HEADER_MAGIC, 0)).toBe(-EPROTO);
+    expect(await withWord(SEGMENT_HEADER_VERSION, 99)).toBe(-EPROTO);
+    expect(await withWord(SEGMENT_HEADER_SCHEMA_HASH, 99)).toBe(-EPROTO);
+    expect(await withWord(SEGMENT_HEADER_KIND, SEGMENT_DATA)).toBe(-EPROTO);
+    expect(await withWord(SEGMENT_HEADER_STATE, SEGMENT_STATE_BUILDING)).toBe(-EAGAIN);
+    expect(await withWord(SEGMENT_HEADER_STATE, SEGMENT_STATE_STOPPED)).toBe(-ECONNREFUSED);
+    expect(await attach(server.session)).toBeUndefined();
+  });
 });
 
 describe('both sides in one process', () => {
