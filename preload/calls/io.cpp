@@ -254,8 +254,7 @@ bool copy_runs(const FileView& view, uint64_t offset, uint64_t size, Cursor& cur
     if (!still_holds(view)) return false;
     const uint64_t in_block = at % BT_PAGE_SIZE;
     uint64_t piece = end - at;
-    if (count <= piece / BT_PAGE_SIZE) piece = count * BT_PAGE_SIZE - in_block;
-    if (piece > end - at) piece = end - at;
+    if (count <= (in_block + piece) / BT_PAGE_SIZE) piece = count * BT_PAGE_SIZE - in_block;
     error = block == 0 ? zero_out(cursor, piece)
                        : copy_out(cursor, data + block * BT_PAGE_SIZE + in_block, piece);
     at += piece;
