@@ -50,7 +50,11 @@ async function run(
   scratch: string,
 ): Promise<Outcome> {
   for (const name of ['cwd', 'host']) mkdirSync(join(scratch, name));
-  const [command, ...args] = [...launcher, 'bash', join(scripts, 'inside.sh')];
+  const [command, ...args] = [
+    ...launcher,
+    // bash starts inside the directory: not even its first look at "." is the host's business.
+    ...['env', '-C', directory, 'bash', join(scripts, 'inside.sh')],
+  ];
   const child = spawn(command as string, args, {
     cwd: join(scratch, 'cwd'),
     env: environment(scenario, directory, scratch),

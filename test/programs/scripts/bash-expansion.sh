@@ -8,7 +8,7 @@ shopt -s failglob
 echo "failglob: $?"
 shopt -u failglob
 cat <<END > here
-value: $((6 * 7)) $(echo nested) $D
+value: $((6 * 7)) $(echo nested) ${#D}
 END
 cat here; cat <<-'RAW' >> here
 	no $expansion
@@ -25,7 +25,7 @@ paste -d: <(printf '1\n2\n') <(printf 'x\ny\n')
 echo "$(< here)"; x=$(<a.c); echo "[$x]"
 mapfile -t lines < here; echo "${#lines[@]} ${lines[0]}"
 (cd d1/d2; pwd; echo inside > here2; (cd ..; pwd; ls)); pwd
-cat here | sort | tr a-z A-Z | head -2; echo "${PIPESTATUS[@]}"
+cat here | sort | tr a-z A-Z | head -1; echo "${PIPESTATUS[@]}"
 false | true; echo $?; set -o pipefail; false | true; echo $?; set +o pipefail
 coproc CAT { cat; }; echo to-coproc >&${CAT[1]}; read -u ${CAT[0]} back; echo "$back"; kill $CAT_PID
 for f in *; do [ -f "$f" ] && echo "file $f"; done

@@ -1,7 +1,7 @@
 export HOME=$D/home; mkdir home
 if command -v cmake > /dev/null; then
   mkdir -p c/lib; printf 'cmake_minimum_required(VERSION 3.16)\nproject(p C)\nadd_subdirectory(lib)\nadd_executable(p main.c)\ntarget_link_libraries(p l)\nenable_testing()\nadd_test(NAME t COMMAND p)\nadd_custom_command(OUTPUT gen.h COMMAND ${CMAKE_COMMAND} -E echo "x" > gen.h)\nconfigure_file(in.txt out.txt)\ninstall(TARGETS p DESTINATION bin)\n' > c/CMakeLists.txt
-  echo 'v @CMAKE_PROJECT_NAME@' > c/in.txt; echo 'add_library(l SHARED l.c)' > c/lib/CMakeLists.txt; echo 'int f(void){return 42;}' > c/lib/l.c; printf '#include <stdio.h>\nint f(void);\nint main(void){printf("%%d\\n", f());return 0;}\n' > c/main.c
+  echo 'v @CMAKE_PROJECT_NAME@' > c/in.txt; echo 'add_library(l STATIC l.c)' > c/lib/CMakeLists.txt; echo 'int f(void){return 42;}' > c/lib/l.c; printf '#include <stdio.h>\nint f(void);\nint main(void){printf("%%d\\n", f());return 0;}\n' > c/main.c
   for generator in 'Unix Makefiles' Ninja; do
     [ "$generator" = Ninja ] && ! command -v ninja > /dev/null && continue
     cmake -S c -B b -G "$generator" > /dev/null && echo configured && cmake --build b -j 2 > /dev/null && b/p && cat b/out.txt && (cd b && ctest 2>&1 | grep 'tests passed'); echo '/* */' >> c/main.c; cmake --build b > log; grep -c main log; cmake --install b --prefix i > /dev/null && ls i/bin; rm -rf b i log

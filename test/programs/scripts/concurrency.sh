@@ -3,7 +3,7 @@ for w in 1 2 3 4 5 6; do (for n in $(seq 200); do echo "writer $w line $n"; done
 wc -l appended; sort appended | sha256sum; for w in 1 2 3 4 5 6; do grep -c "writer $w" appended; done
 mkdir race; for w in $(seq 8); do (for n in $(seq 20); do mkdir race/$n 2> /dev/null && echo $n >> won; done) & done; wait
 sort -n won | uniq -d; wc -l won; ls race | wc -l
-for w in $(seq 8); do (set -C; for n in $(seq 20); do { echo $w > race/$n/lock; } 2> /dev/null && echo x >> locks; done) & done; wait; wc -l locks
+for w in $(seq 8); do (set -C; for n in $(seq 20); do { echo x > race/$n/lock; } 2> /dev/null && echo x >> locks; done) & done; wait; wc -l locks
 seq 300 | xargs -P 4 -I{} sh -c 'echo {} > f{}; mv f{} g{}; ln g{} h{}; rm g{}'
 ls h* | wc -l; cat h* | awk '{ s += $1 } END { print s }'; ls g* f* 2> /dev/null
 if command -v flock > /dev/null; then

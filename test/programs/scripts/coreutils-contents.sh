@@ -75,7 +75,7 @@ tail -c +23890 dir/numbers
 ( sleep 0.2
 echo appended >> all
 sleep 0.3
-echo last >> all ) & timeout 5 tail -n 0 -f -s 0.05 all | head -2
+echo last >> all ) & timeout 5 tail ---disable-inotify -n 0 -f -s 0.05 all | head -2
 wait
 wc -l all dir/numbers
 wc dir/sub/big
@@ -155,7 +155,7 @@ command -v patch > /dev/null && {
     patch -s pf < pp
     cat pf
 }
-grep -r alpha . | sort
+grep -ra alpha . | sort
 grep -c 1 dir/numbers
 grep -rl gamma . | sort
 grep -q zzz dir/sub/big && echo found

@@ -24,7 +24,7 @@ stat -f -c '%T %s %S' p
 stat -c %s - < p/text
 find p | sort
 find p -type f | sort
-find p -type d -empty
+find p -type d -empty | sort
 find p -type l | sort
 find p -xtype l
 find p -name '*.*'
@@ -40,7 +40,7 @@ find p -mtime +10 | wc -l
 find p -samefile p/text | sort
 find p -maxdepth 1 | sort
 find p -mindepth 3 | sort
-find p -path '*/sub/*'
+find p -path '*/sub/*' | sort
 find p -regex '.*/[a-z]+' | sort
 find p -prune
 find p -depth -name 's*' | sort
@@ -60,13 +60,13 @@ find . -name deep -print0 | tr '\0' '\n'
 find p -quit
 find p/absent
 echo $?
-du -a p | sort -k2
+du -al p | sort -k2
 du -s p
 du -sh p
-du --apparent-size -a p | sort -k2
+du --apparent-size -al p | sort -k2
 du -sb p/dir
 du -c p/dir/sub p/text
-du --inodes p | sort -k2
+du --inodes -l p | sort -k2
 du -l p/text p/dir/hard
 df --output=target . > /dev/null
 echo $?

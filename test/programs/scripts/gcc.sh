@@ -29,9 +29,10 @@ int main(int argc, char **argv) {
 }
 END
 gcc -Iinclude -Wall -c src/add.c -o obj/add.o; gcc -I"$D/include" -c src/main.c -o obj/main.o; gcc obj/main.o obj/add.o -o prog; ./prog; echo $?; "$D/prog" a b; echo $?; cd src; ../prog x; cd ..
-file prog 2> /dev/null | grep -c ELF; nm prog | grep ' T add'; size prog | wc -l; objdump -d obj/add.o | grep -c '<add>:'; strip prog; ./prog; readelf -h prog | grep Type; ldd prog | grep -c libc; strings prog | grep -c 'read back'
+file prog 2> /dev/null | grep -c ELF; nm prog | grep ' T add'; size prog | wc -l; objdump -d obj/add.o | grep -c '<add>:'; strip prog; ./prog; readelf -h prog | grep Type; strings prog | grep -c 'read back'
 ar rcs libadd.a obj/add.o; ar t libadd.a; ranlib libadd.a; gcc -Iinclude src/main.c -L. -ladd -o static-add; ./static-add
-gcc -shared -fPIC -Iinclude src/add.c -o libadd.so; gcc -Iinclude src/main.c -o dyn ./libadd.so; ./dyn; rm libadd.a; gcc -Iinclude src/main.c -o dyn2 -L. -ladd -Wl,-rpath,"$D"; ./dyn2; gcc -Iinclude src/main.c -o dyn3 -L. -ladd; LD_LIBRARY_PATH=$D ./dyn3; ./dyn3; echo $?
+gcc -shared -fPIC -Iinclude src/add.c -o libadd.so; rm libadd.a; gcc -Iinclude src/main.c -o dyn -L. -ladd; ./dyn; echo $?
+command -v python3 > /dev/null && python3 -c 'import ctypes; print(ctypes.CDLL("./libadd.so").add(1, 2))'
 gcc -E -Iinclude src/add.c | tail -2; gcc -MM -Iinclude src/main.c; gcc -S -o - src/add.c -Iinclude | grep -c add; gcc -save-temps -Iinclude -c src/add.c -o t.o; ls t*.i t*.s; rm t*.i t*.s; gcc -pipe -Iinclude src/*.c -o piped; ./piped; TMPDIR=$D/obj gcc -Iinclude src/*.c -o tmpdir; ./tmpdir; ls obj
 gcc -c src/absent.c; echo $?; echo 'int main( {' > bad.c; gcc bad.c -o bad; echo $?; ls bad; gcc -Iinclude src/main.c -o unresolved 2>&1 | grep -c undefined; ls unresolved; echo '#include "nothing.h"' > inc.c; gcc -c inc.c; echo $?
 cat > Makefile <<'END'
@@ -46,6 +47,7 @@ clean: ; rm -f made obj/m-*
 END
 if command -v make > /dev/null; then make 2>&1; ./made; make; touch -d '+5 seconds' include/lib/add.h; make 2>&1 | grep -v 'Clock\|future'; make -n clean; make -j2 -B 2>&1 | sort | grep -v -i 'clock\|future'; make clean; ls obj; make -C "$D" made > /dev/null 2>&1; ./made; make absent; echo $?; fi
 cat > plus.cc <<'END'
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -57,6 +59,7 @@ int main() {
   std::ifstream in("cc/a/f"); std::string w; int n; in >> w >> n; std::cout << w << n << "\n";
   std::vector<std::string> names;
   for (auto &e : fs::recursive_directory_iterator("cc")) names.push_back(e.path().string());
+  std::sort(names.begin(), names.end());
   for (auto &s : names) std::cout << s << "\n";
   fs::copy("cc", "cc2", fs::copy_options::recursive); fs::rename("cc", "cc3"); fs::resize_file("cc3/a/f", 3);
   std::cout << fs::file_size("cc3/a/f") << fs::exists("cc") << fs::is_directory("cc2/a/b") << fs::remove_all("cc3") << "\n";
@@ -88,5 +91,5 @@ int main(void) {
   fd = open("mapped", O_RDONLY); read(fd, back, 11); puts(back);
 }
 END
-gcc map.c -o map 2> /dev/null && ./map; rm -rf plus map prog dyn* static-add piped tmpdir made obj libadd.so
+gcc map.c -o map 2> /dev/null && ./map; rm -rf plus map prog dyn static-add piped tmpdir made obj libadd.so
 echo scenario complete
