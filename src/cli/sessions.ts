@@ -2,7 +2,7 @@
  * Which sessions are there: read from the ring segments in /dev/shm, whose lock a server holds for as
  * long as it lives (ringbuf/segment.ts).
  */
-import { readdirSync, readSync, statSync } from 'node:fs';
+import { fstatSync, readdirSync, readSync, statSync } from 'node:fs';
 import {
   MAGIC,
   PREFIX_MAX,
@@ -18,6 +18,7 @@ import {
 } from '../../ringbuf/layout.gen.ts';
 import { native } from '../../ringbuf/native.ts';
 import { exits, Failure } from './failure.ts';
+import { lockHolder } from './locks.ts';
 import { escapeText } from './names.ts';
 import { print } from './output.ts';
 import type { Parsed } from './parse.ts';
@@ -48,21 +49,31 @@ export function allSessions(): Session[] {
 }
 
 export function inspectSession(name: string): Session {
-  const nothing = { name, prefix: '', pid: 0 };
-  const fd = native().shmOpen(`btfuse.${name}.ring`);
-  if (fd < 0) return { ...nothing, state: 'foreign' };
+  const file = `btfuse.${name}.ring`;
+  const fd = native().shmOpen(file);
+  if (fd < 0) return { name, prefix: '', pid: 0, state: 'foreign' };
   try {
     const header = new DataView(new ArrayBuffer(SEGMENT_HEADER_RECORD_SIZE));
     const length = readSync(fd, header, 0, header.byteLength, 0);
-    const locked = native().lock(fd) < 0;
     const magic = header.getBigUint64(SEGMENT_HEADER_MAGIC * 4, true);
-    if (length < header.byteLength || (magic !== MAGIC && !(magic === 0n && locked))) {
-      return { ...nothing, state: 'foreign' };
+    if (length < header.byteLength || (magic !== MAGIC && magic !== 0n)) {
+      return { name, prefix: '', pid: 0, state: 'foreign' };
     }
-    return describe(name, header, locked);
+    return describe(name, header, isServed(fd, `${FOLDER}/${file}`, magic === 0n));
   } finally {
     native().close(fd);
   }
+}
+
+/**
+ * Trying the lock is the sure way, for a server in another pid namespace too, but it could make one that
+ * is just starting believe that it has a rival: the kernel's list is asked first, and a segment without a
+ * header is given the time to get one.
+ */
+function isServed(fd: number, path: string, isUnfinished: boolean): boolean {
+  if (lockHolder(path) !== undefined) return true;
+  if (isUnfinished && Date.now() - fstatSync(fd).mtimeMs < UNFINISHED_MS) return true;
+  return native().lock(fd) < 0;
 }
 
 function describe(name: string, header: DataView, locked: boolean): Session {

@@ -1,7 +1,8 @@
 /** `btfuse stop`: ends the server of a session, and removes what a killed one left. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exits, Failure } from './failure.ts';
+import { lockHolder } from './locks.ts';
 import type { Parsed } from './parse.ts';
 import { allSessions, chooseSession, inspectSession, removeSegments } from './sessions.ts';
 
@@ -20,6 +21,7 @@ export async function stop(parsed: Parsed): Promise<number> {
 
 export async function stopSession(name: string): Promise<void> {
   const ring = `/dev/shm/btfuse.${name}.ring`;
+  // Not the pid of the header: any client can write there, and we are about to send a signal.
   const pid = lockHolder(ring);
   if (pid === undefined) throw new Failure(`the server of session "${name}" is not to be found`);
   process.kill(pid, 'SIGTERM');
@@ -29,18 +31,4 @@ export async function stopSession(name: string): Promise<void> {
     await sleep(POLL_MS);
   }
   throw new Failure(`the server of session "${name}" (process ${pid}) does not end`);
-}
-
-/**
- * The process that holds the lock of the ring, as the kernel knows it. The header names a pid too, but
- * any client can write there, and we are about to send a signal.
- */
-function lockHolder(path: string): number | undefined {
-  const status = statSync(path, { throwIfNoEntry: false });
-  if (status === undefined) return undefined;
-  for (const line of readFileSync('/proc/locks', 'latin1').split('\n')) {
-    const match = /FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+[0-9a-f]+:[0-9a-f]+:(\d+)\s/.exec(line);
-    if (match !== null && Number(match[2]) === status.ino) return Number(match[1]);
-  }
-  return undefined;
 }
