@@ -47,9 +47,10 @@ void proc_path_of(long fd, char (&text)[32]) {
 
 /** The directory that the path is relative to, in walk.current. False: the kernel must say it. */
 bool start_directory(const Target& target, Walk& walk) {
+  bool absolute = target.path[0] == '/';  // read first: its text may stand where `current` will
   walk.length = 0;
   walk.current[0] = 0;
-  if (target.path[0] == '/') return true;
+  if (absolute) return true;
   long length;
   if (target.dirfd == AT_FDCWD) {
     length = kernel(SYS_getcwd, walk.current, BT_PATH_MAX) - 1;
@@ -92,6 +93,17 @@ bool above_prefix(const Walk& walk) {
          memcmp(walk.current, client.prefix, walk.length) == 0;
 }
 
+/** Is `current` something that ".." can leave? The kernel judges a file's. */
+bool can_leave(Walk& walk) {
+  if (walk.length == 0 || above_prefix(walk)) return true;
+  if (walk.length + 1 >= BT_PATH_MAX) return false;
+  walk.current[walk.length] = '/';
+  walk.current[walk.length + 1] = 0;
+  long result = kernel(SYS_readlink, walk.current, walk.link, BT_PATH_MAX - 1);
+  walk.current[walk.length] = 0;
+  return result == -EINVAL;  // a directory that may be searched, and of course no link
+}
+
 enum class Step { ON, ENTERED, HOST, LOOP, LONG };
 
 /** One component. HOST: the kernel alone decides what becomes of the rest. */
@@ -107,6 +119,7 @@ Step step(Walk& walk, bool nofollow) {
   walk.rest = rest;
   if (length == 1 && name[0] == '.') return Step::ON;
   if (length == 2 && name[0] == '.' && name[1] == '.') {
+    if (!can_leave(walk)) return Step::HOST;
     step_up(walk);
     return Step::ON;
   }

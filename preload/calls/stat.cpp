@@ -88,7 +88,8 @@ long give_statx(const Call& call, const Attributes& from, long buffer) {
 
 using Give = long (*)(const Call& call, const Attributes& from, long buffer);
 
-/** The answer of the server (`slot`), of the store segment (`quick`), or of the kernel (call.result). */
+/** The answer of the server (`slot`), of the store segment (`quick`), or of the kernel
+ * (call.result). */
 Verdict reply_with(Call& call, Thread& self, Slot* slot, const QuickAnswer& quick, long buffer,
                    Give give) {
   if (slot != nullptr) {
