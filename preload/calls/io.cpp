@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "../client/memory.h"
-#include "../client/reader.h"
 #include "calls.h"
 #include "mappings.h"
 #include "user_memory.h"
@@ -135,17 +134,6 @@ uint64_t likely_size(const Transfer& transfer, uint64_t wanted) {
 /** Transfers so far that could have gone straight to the data segment, had it been mapped. */
 uint32_t worthwhile;
 
-/** Is this transfer worth the straight way? Mapping the data segment is, once a process does
- * enough. */
-bool goes_direct(uint64_t size, uint64_t minimum) {
-  if (size < minimum) return false;
-  if (size < BT_DIRECT_MIN && worthwhile < kMapAfter) {
-    worthwhile++;
-    return false;
-  }
-  return data_segment() != nullptr;
-}
-
 void place(Slot* slot, const Transfer& transfer, uint64_t size) {
   slot->request_flags = transfer.offset == kAtPosition ? BT_REQUEST_POSITION : 0;
   slot->offset = transfer.offset == kAtPosition ? 0 : transfer.offset;
@@ -193,6 +181,15 @@ long write_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_
 
 }  // namespace
 
+bool goes_direct(uint64_t size, uint64_t minimum) {
+  if (size < minimum) return false;
+  if (size < BT_DIRECT_MIN && worthwhile < kMapAfter) {
+    worthwhile++;
+    return false;
+  }
+  return data_segment() != nullptr;
+}
+
 long read_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size) {
   uint64_t done = 0;
   bool more = true;
@@ -237,65 +234,6 @@ long write_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size) 
   } while (done < size);
   return (long)done;
 }
-
-// ---- reads without the server -------------------------------------------------------------------
-
-namespace {
-
-constexpr int kQuickTries = 3;
-
-/** Copies [offset, offset + size) of the file as `view` shows it. False: something has changed. */
-bool copy_runs(const FileView& view, uint64_t offset, uint64_t size, Cursor& cursor, long& error) {
-  const unsigned char* data = data_segment();
-  for (uint64_t at = offset, end = offset + size; at < end && error == 0;) {
-    uint64_t count;
-    const uint64_t block = find_run(view, at / BT_PAGE_SIZE, count);
-    // Before the copy: a run that never was could lie beyond the end of the segment.
-    if (!still_holds(view)) return false;
-    const uint64_t in_block = at % BT_PAGE_SIZE;
-    uint64_t piece = end - at;
-    if (count <= (in_block + piece) / BT_PAGE_SIZE) piece = count * BT_PAGE_SIZE - in_block;
-    error = block == 0 ? zero_out(cursor, piece)
-                       : copy_out(cursor, data + block * BT_PAGE_SIZE + in_block, piece);
-    at += piece;
-  }
-  return still_holds(view);
-}
-
-/**
- * A read straight from the store and data segments, under the inode's seqlock. False: ask the server
- * (the file changes, the access time has to move, the data segment is not mapped).
- */
-bool read_quick(const Transfer& transfer, Cursor& cursor, long& result) {
-  const Description* record = description_record(transfer.description);
-  if (!S_ISREG(record->mode) || cursor.total > BT_SLAB_SIZE) return false;
-  DescriptionState* state = description_state(transfer.description);
-  const bool still_atime = __atomic_load_n(&state->status_flags, __ATOMIC_RELAXED) & O_NOATIME;
-  const Cursor before = cursor;
-  for (int i = 0; i < kQuickTries; i++, cursor = before) {
-    FileView view;
-    if (!view_file(record->ino, view) || (!still_atime && wants_atime(view))) continue;
-    int64_t position = transfer.offset;
-    if (position == kAtPosition) position = __atomic_load_n(&state->position, __ATOMIC_RELAXED);
-    if (position < 0) return false;
-    const uint64_t offset = (uint64_t)position;
-    uint64_t size = offset < view.size ? view.size - offset : 0;
-    if (size > cursor.total) size = cursor.total;
-    if (size != 0 && !goes_direct(size, 1)) return false;
-    result = 0;
-    if (!copy_runs(view, offset, size, cursor, result)) continue;
-    if (result != 0) return true;
-    result = (long)size;
-    if (transfer.offset != kAtPosition || size == 0) return true;
-    if (__atomic_compare_exchange_n(&state->position, &position, position + result, false,
-                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 // ---- handlers -----------------------------------------------------------------------------------
 

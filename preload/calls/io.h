@@ -40,6 +40,18 @@ long read_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size);
 /** Writes `size` bytes; returns how many, or -errno. RWF_APPEND in `append`. */
 long write_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size);
 
+/**
+ * Is a transfer of this size, from `minimum` on, worth the straight way between the program's
+ * buffers and the data segment? Mapping the segment is, once a process does enough.
+ */
+bool goes_direct(uint64_t size, uint64_t minimum);
+
+/**
+ * io_quick.cpp: reads cursor.total bytes from the store and data segments alone. False: ask the
+ * server (the file changes, the access time has to move, the data segment is not mapped).
+ */
+bool read_quick(const Transfer& transfer, Cursor& cursor, long& result);
+
 /** A slot with the fields set that every operation on one description reads; nullptr: -EIO. */
 Slot* begin_on(Thread& self, uint32_t opcode, uint32_t description, uint64_t user_stack);
 
