@@ -6,7 +6,7 @@ export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
 export const SCHEMA_HASH = 0x40197f6974f5aa89n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
-export const IMAGE_VERSION = 1;
+export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;

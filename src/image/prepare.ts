@@ -100,12 +100,13 @@ export interface Analysis {
   readonly sites: readonly Site[];
   readonly text: Uint8Array;
   readonly instructions: number;
-  readonly stubBytes: number;
-  readonly stubRoom: number;
+  readonly padding: number;
+  readonly paddingUsed: number;
+  readonly inGaps: number;
 }
 
 /** Sweeps and rewrites one object. Throws ElfError; one hookable call left unhooked is an error too. */
-export function analyse(elf: Elf): Analysis {
+export function analyse(elf: Elf, paddingMax?: number): Analysis {
   if (elf.buildId === undefined || elf.buildId.length < 8) throw new ElfError('it has no build-id');
   const swept = readingTables(() => sweep(elf));
   if (swept.syscalls.length === 0) throw new ElfError('it makes no system calls of its own');
@@ -116,14 +117,15 @@ export function analyse(elf: Elf): Analysis {
       `the system call at 0x${missed.vaddr.toString(16)} cannot be hooked (${missed.reason})`,
     );
   }
-  const patched = patchText(elf, swept, sites);
+  const patched = patchText(elf, swept, sites, paddingMax);
   const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
   return {
     sites,
     text: patched.bytes,
     instructions: swept.instructions,
-    stubBytes: patched.stubBytes,
-    stubRoom: patched.stubRoom,
+    padding: patched.padding,
+    paddingUsed: patched.paddingUsed,
+    inGaps: patched.inGaps,
     trailer: {
       buildId: elf.buildId,
       textVaddr: patched.vaddr,

@@ -52,6 +52,18 @@ export class Reader {
     decoder.free();
     return instruction;
   }
+  /** The instructions of [from, to) one by one. */
+  split(from: number, to: number): [from: number, to: number][] {
+    const parts: [number, number][] = [];
+    for (let p = from; p < to; ) {
+      const instruction = this.at(p);
+      const next = p + instruction.length;
+      instruction.free();
+      parts.push([p, next]);
+      p = next;
+    }
+    return parts;
+  }
   /** Start of the instruction before the one at vaddr, or -1 at the start of the text. */
   before(vaddr: number): number {
     const { text, starts } = this.sweep;

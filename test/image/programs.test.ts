@@ -3,17 +3,21 @@
  * itself must be invisible, whatever the handlers do.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ensureImages } from '../../src/image/prepare.ts';
+import { parseElf } from '../../src/image/elf.ts';
+import { analyse, ensureImages, imageName, systemLibc } from '../../src/image/prepare.ts';
+import { sealImage } from '../../src/image/trailer.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const here = join(root, 'test/image');
 const work = mkdtempSync(join(tmpdir(), 'btfuse-image-'));
 const images = join(work, 'images');
+/** Images whose stubs all lie in gaps of the text, as where libc has no padding behind it. */
+const scattered = join(work, 'scattered');
 const shim = join(work, 'stub.so');
 
 /** The options of CMakeLists.txt that matter here. */
@@ -38,6 +42,11 @@ const programs = [
 
 beforeAll(async () => {
   await ensureImages(images);
+  const { text, trailer } = analyse(parseElf(readFileSync(systemLibc())), 0);
+  mkdirSync(scattered);
+  writeFileSync(join(scattered, imageName(trailer.buildId)), sealImage(text, trailer), {
+    mode: 0o555,
+  });
   execFileSync('g++', [
     ...freestanding,
     ...linking,
@@ -76,14 +85,23 @@ function run(
   return { status: done.status, output: done.stdout + done.stderr };
 }
 
-describe.each(['pass', 'fast', 'done'])('handlers that answer "%s"', (session) => {
+describe.each([
+  ['pass', images],
+  ['fast', images],
+  ['done', images],
+  ['fast', scattered],
+  ['done', scattered],
+])('handlers that answer "%s", images in %s', (session, folder) => {
+  const inFolder = (command: readonly string[]): Outcome =>
+    run(session, command, { BTFUSE_IMAGES: folder });
+
   test.each(programs)('%s', (name) => {
-    expect(run(session, [join(work, name)])).toEqual({ status: 0, output: 'ok\n' });
+    expect(inFolder([join(work, name)])).toEqual({ status: 0, output: 'ok\n' });
   });
 
   test('a shell with pipes, substitution and children', () => {
     const script = 'set -e; x=$(echo a | tr a b); (exit 3) || echo "$x $?"; ls /etc/passwd | cat';
-    expect(run(session, ['bash', '-c', script])).toEqual({
+    expect(inFolder(['bash', '-c', script])).toEqual({
       status: 0,
       output: 'b 3\n/etc/passwd\n',
     });
@@ -92,14 +110,14 @@ describe.each(['pass', 'fast', 'done'])('handlers that answer "%s"', (session) =
   test('a compiler and what it makes', () => {
     writeFileSync(join(work, 'hello.c'), '#include <stdio.h>\nint main(void) { puts("hello"); }\n');
     const script = `gcc hello.c -o hello-${session} && ./hello-${session}`;
-    expect(run(session, ['sh', '-c', script])).toEqual({ status: 0, output: 'hello\n' });
+    expect(inFolder(['sh', '-c', script])).toEqual({ status: 0, output: 'hello\n' });
   });
 
   test('node with its threads', () => {
     const script = `require('fs').promises.readFile('/etc/passwd').then((b) =>
       console.log(b.length, require('child_process').execSync('echo child').toString().trim()))`;
     const size = readFileSync('/etc/passwd').length;
-    const outcome = run(session, [process.execPath, '-e', script]);
+    const outcome = inFolder([process.execPath, '-e', script]);
     expect(outcome).toEqual({ status: 0, output: `${size} child\n` });
   });
 });

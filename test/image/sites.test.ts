@@ -156,7 +156,7 @@ describe('golden listings', () => {
     );
     const touched = new Set<number>();
     for (const s of golden.sites) for (let p = s.from; p < s.to; p++) touched.add(p - textVaddr);
-    const end = golden.text.length - golden.stubRoom;
+    const end = golden.text.length - golden.padding;
     const changed = [...golden.text.subarray(0, end).keys()].filter(
       (i) => !touched.has(i) && i + offset < bytes.length && golden.text[i] !== bytes[offset + i],
     );
@@ -224,7 +224,7 @@ describe("this system's libc", () => {
     expect(before + after + skipped).toBe(sites.length);
     console.log(
       `${libc}: ${analysis.instructions} instructions, ${sites.length} sites: ${before} form M, ` +
-        `${after} form T, ${skipped} left alone; ${analysis.stubBytes} of ${analysis.stubRoom} stub bytes`,
+        `${after} form T, ${skipped} left alone; ${analysis.paddingUsed} of ${analysis.padding} bytes of padding`,
     );
   });
 
@@ -252,4 +252,32 @@ describe("this system's libc", () => {
       expect([...analysis.text.subarray(at, at + 2)]).toEqual([0x0f, 0x05]);
     }
   });
+});
+
+describe('less padding behind the text than the stubs need', () => {
+  const elf = parseElf(readFileSync(systemLibc()));
+
+  test.each([3000, 500, 0])(
+    '%i bytes: the rest goes into gaps that nothing executes',
+    (padding) => {
+      const less = analyse(elf, padding);
+      expect(less.paddingUsed).toBeLessThanOrEqual(padding);
+      expect(less.inGaps).toBeGreaterThan(0);
+      const { buildId: _, textLength: __, ...counts } = less.trailer;
+      const whole = analyse(elf).trailer;
+      expect(whole).toMatchObject(counts);
+      // Every byte that changed was displaced at a site, or filler.
+      const text = elf.segments.find((s) => (s.flags & 1) !== 0 && s.type === 1)!;
+      const displaced = new Set<number>();
+      for (const s of less.sites) {
+        for (let p = s.from; p < s.to; p++) displaced.add(p - less.trailer.textVaddr);
+      }
+      const fillers = new Set([0x90, 0x66, 0x2e, 0x0f, 0x1f, 0x40, 0x44, 0x80, 0x84, 0x00, 0xcc]);
+      for (let i = 0; i < text.fileSize; i++) {
+        const before = elf.bytes[text.offset + i]!;
+        if (less.text[i] === before || displaced.has(i)) continue;
+        expect(fillers.has(before), `0x${(text.vaddr + i).toString(16)}`).toBe(true);
+      }
+    },
+  );
 });
