@@ -34,14 +34,10 @@ import {
   INODE_ROOT,
   INODE_SIZE,
   NAME_MAX,
-  ROOT_INO,
-  SUPERBLOCK_DENTRIES_USED,
-  SUPERBLOCK_HASH_LEVEL,
-  SUPERBLOCK_HASH_SPLIT,
-  SUPERBLOCK_NAMESPACE_EPOCH,
 } from '../../ringbuf/layout.gen.ts';
 import { CTIME, MTIME, stamp } from './clock.ts';
-import { ENAMETOOLONG, ENOENT, ENOSPC } from './errno.ts';
+import { ENAMETOOLONG, ENOSPC } from './errno.ts';
+import { bucketWord, splitIfFull } from './hash.ts';
 import {
   BOGO_DIRENT_SIZE,
   beginWrite,
@@ -50,22 +46,20 @@ import {
   freeIfUnused,
   inodeWord,
   isDirectory,
-  nlinkOf,
   S_IFDIR,
   S_IFMT,
 } from './inodes.ts';
 import type { Store } from './store.ts';
-import { backTable, giveRecord, takeRecord } from './tables.ts';
+import { giveRecord, takeRecord } from './tables.ts';
 import { freeText, readText, textEquals, writeText } from './texts.ts';
 import { treeAfter, treeFirst, treeInsert, treeNext, treeRemove } from './tree.ts';
 import { getWide, setWide } from './wide.ts';
 
-/** The smallest table has 2^10 buckets; every store has room for that many. */
-const FIRST_LEVEL = 10;
+export { pathOf } from './paths.ts';
+export { exchange, move, replace } from './renames.ts';
+
 /** Cookies are 32-bit; when a directory has used them up, its entries are numbered anew. */
 const COOKIE_END = 0xfffffff0;
-/** Levels of directories that pathOf climbs: no path of PATH_MAX bytes has more. */
-const DEPTH_MAX = 2048;
 
 /** Word index of the record of `dentry` in store.i32. */
 export function dentryWord(store: Store, dentry: number): number {
@@ -93,21 +87,6 @@ export function nextCookie(store: Store, directory: number): number {
 /** Entries of the directory, "." and ".." not counted. */
 export function entries(store: Store, directory: number): number {
   return store.i32[inodeWord(store, directory) + INODE_EXTENT_FILE_BLOCK];
-}
-
-/** Backs the first buckets of a new store → false when memory is out. */
-export function createBuckets(store: Store): boolean {
-  store.i32[store.superblockWord + SUPERBLOCK_HASH_LEVEL] = FIRST_LEVEL;
-  return backTable(store, store.buckets, 4 << FIRST_LEVEL);
-}
-
-/** Word index of the chain head for this hash. */
-function bucketWord(store: Store, hash: number): number {
-  const { i32, superblockWord } = store;
-  const level = i32[superblockWord + SUPERBLOCK_HASH_LEVEL];
-  let bucket = hash & ((1 << level) - 1);
-  if (bucket < i32[superblockWord + SUPERBLOCK_HASH_SPLIT]) bucket = hash & ((2 << level) - 1);
-  return store.bucketsWord + bucket;
 }
 
 /**
@@ -217,107 +196,6 @@ export function remove(store: Store, dentry: number): void {
   unlinkInode(store, ino);
 }
 
-/**
- * Moves a dentry to a name that is not there yet (rename) → 0 or -ENOSPC with nothing changed. It
- * gets the next cookie of the directory, as tmpfs does. The caller has excluded that a directory
- * moves below itself.
- */
-export function move(
-  store: Store,
-  dentry: number,
-  parent: number,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  hash: number,
-): number {
-  const { i32 } = store;
-  const word = dentryWord(store, dentry);
-  const oldParent = i32[word + DENTRY_PARENT];
-  const ino = i32[word + DENTRY_INO];
-  const directory = isDirectory(store, ino);
-  const text = overflowText(store, bytes, offset, length);
-  if (text < 0) return text;
-  if (directory) flipEpoch(store);
-  beginParents(store, oldParent, parent);
-  beginWrite(store, word);
-  unhang(store, dentry);
-  dropName(store, word);
-  setName(store, word, bytes, offset, length, text);
-  hang(store, dentry, parent, hash);
-  endWrite(store, word);
-  if (oldParent !== parent) {
-    addEntries(store, inodeWord(store, oldParent), -1);
-    addEntries(store, inodeWord(store, parent), 1);
-    if (directory) {
-      i32[inodeWord(store, oldParent) + INODE_NLINK]--;
-      i32[inodeWord(store, parent) + INODE_NLINK]++;
-    }
-  }
-  renamed(store, ino, parent, dentry);
-  endParents(store, oldParent, parent);
-  if (directory) flipEpoch(store);
-  return 0;
-}
-
-/**
- * Renames `source` over `target`: the target's dentry keeps its name and cookie and now names the
- * source's inode; the source's dentry is gone; the old inode loses a link and is freed when unused.
- * Both are directories (the target empty) or neither; they name different inodes.
- */
-export function replace(store: Store, target: number, source: number): void {
-  const { i32 } = store;
-  const targetWord = dentryWord(store, target);
-  const sourceWord = dentryWord(store, source);
-  const oldParent = i32[sourceWord + DENTRY_PARENT];
-  const parent = i32[targetWord + DENTRY_PARENT];
-  const ino = i32[sourceWord + DENTRY_INO];
-  const replaced = i32[targetWord + DENTRY_INO];
-  const directory = isDirectory(store, ino);
-  if (directory) flipEpoch(store);
-  beginParents(store, oldParent, parent);
-  beginWrite(store, targetWord);
-  i32[targetWord + DENTRY_INO] = ino;
-  endWrite(store, targetWord);
-  beginWrite(store, sourceWord);
-  unhang(store, source);
-  dropName(store, sourceWord);
-  giveRecord(store, store.dentries, source);
-  endWrite(store, sourceWord);
-  addEntries(store, inodeWord(store, oldParent), -1);
-  if (directory) i32[inodeWord(store, oldParent) + INODE_NLINK]--;
-  renamed(store, ino, parent, target);
-  endParents(store, oldParent, parent);
-  if (directory) flipEpoch(store);
-  unlinkInode(store, replaced);
-}
-
-/** RENAME_EXCHANGE: the two dentries swap their inodes and keep names and cookies. */
-export function exchange(store: Store, first: number, second: number): void {
-  const { i32 } = store;
-  const firstWord = dentryWord(store, first);
-  const secondWord = dentryWord(store, second);
-  const firstParent = i32[firstWord + DENTRY_PARENT];
-  const secondParent = i32[secondWord + DENTRY_PARENT];
-  const firstIno = i32[firstWord + DENTRY_INO];
-  const secondIno = i32[secondWord + DENTRY_INO];
-  const gained = Number(isDirectory(store, secondIno)) - Number(isDirectory(store, firstIno));
-  flipEpoch(store);
-  beginParents(store, firstParent, secondParent);
-  beginWrite(store, firstWord);
-  beginWrite(store, secondWord);
-  i32[firstWord + DENTRY_INO] = secondIno;
-  i32[secondWord + DENTRY_INO] = firstIno;
-  endWrite(store, secondWord);
-  endWrite(store, firstWord);
-  i32[inodeWord(store, firstParent) + INODE_NLINK] += gained;
-  i32[inodeWord(store, secondParent) + INODE_NLINK] -= gained;
-  renamed(store, secondIno, firstParent, first);
-  if (firstIno !== secondIno) renamed(store, firstIno, secondParent, second);
-  endParents(store, firstParent, secondParent);
-  flipEpoch(store);
-}
-
 /** The first entry of the directory with a cookie greater than `cookie`, or 0. */
 export function after(store: Store, directory: number, cookie: number): number {
   return treeAfter(store.dentryTree, store.i32[inodeWord(store, directory) + INODE_ROOT], cookie);
@@ -342,42 +220,19 @@ export function nameInto(store: Store, dentry: number, out: Uint8Array, offset: 
   return length;
 }
 
-/**
- * Writes the path of a directory from the root of the tree, "/a/b" or "/", to out[0…) → its length,
- * -ENOENT when the directory has been removed, -ENAMETOOLONG when out is too small.
- */
-export function pathOf(store: Store, directory: number, out: Uint8Array): number {
-  const { i32 } = store;
-  if (!isDirectory(store, directory)) return -ENOENT;
-  let start = out.length;
-  let ino = directory;
-  for (let depth = 0; ino !== ROOT_INO; depth++) {
-    if (nlinkOf(store, ino) === 0) return -ENOENT;
-    const dentry = i32[inodeWord(store, ino) + INODE_EXTENT_COUNT];
-    if (dentry === 0) return -ENOENT;
-    const length = nameLengthOf(store, dentry);
-    start -= length + 1;
-    if (start < 0 || depth >= DEPTH_MAX) return -ENAMETOOLONG;
-    out[start] = 0x2f;
-    nameInto(store, dentry, out, start + 1);
-    ino = i32[inodeWord(store, ino) + INODE_LINK];
-  }
-  if (start === out.length) {
-    if (out.length === 0) return -ENAMETOOLONG;
-    out[--start] = 0x2f;
-  }
-  out.copyWithin(0, start);
-  return out.length - start;
-}
-
 /** The part of a name beyond the inline bytes → its Text chain, 0 for none, or -ENOSPC. */
-function overflowText(store: Store, bytes: Uint8Array, offset: number, length: number): number {
+export function overflowText(
+  store: Store,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+): number {
   if (length > NAME_MAX) return -ENAMETOOLONG;
   if (length <= DENTRY_NAME_CAPACITY) return 0;
   return writeText(store, bytes, offset + DENTRY_NAME_CAPACITY, length - DENTRY_NAME_CAPACITY);
 }
 
-function setName(
+export function setName(
   store: Store,
   word: number,
   bytes: Uint8Array,
@@ -393,7 +248,7 @@ function setName(
   for (let at = 0; at < inline; at++) u8[name + at] = bytes[offset + at];
 }
 
-function dropName(store: Store, word: number): void {
+export function dropName(store: Store, word: number): void {
   const text = store.i32[word + DENTRY_TEXT];
   if (text === 0) return;
   store.i32[word + DENTRY_TEXT] = 0;
@@ -401,7 +256,7 @@ function dropName(store: Store, word: number): void {
 }
 
 /** Puts the dentry into the hash chain and, with a fresh cookie, into the tree of `parent`. */
-function hang(store: Store, dentry: number, parent: number, hash: number): void {
+export function hang(store: Store, dentry: number, parent: number, hash: number): void {
   const { i32 } = store;
   const word = dentryWord(store, dentry);
   const parentWord = inodeWord(store, parent);
@@ -416,7 +271,7 @@ function hang(store: Store, dentry: number, parent: number, hash: number): void 
 }
 
 /** Takes the dentry out of its chain and its tree; parent becomes 0. */
-function unhang(store: Store, dentry: number): void {
+export function unhang(store: Store, dentry: number): void {
   const { i32 } = store;
   const word = dentryWord(store, dentry);
   const parentWord = inodeWord(store, i32[word + DENTRY_PARENT]);
@@ -427,7 +282,7 @@ function unhang(store: Store, dentry: number): void {
   i32[word + DENTRY_PARENT] = 0;
 }
 
-function addEntries(store: Store, directoryWord: number, count: number): void {
+export function addEntries(store: Store, directoryWord: number, count: number): void {
   const { i32 } = store;
   i32[directoryWord + INODE_EXTENT_FILE_BLOCK] += count;
   const size = getWide(i32, directoryWord + INODE_SIZE) + count * BOGO_DIRENT_SIZE;
@@ -447,7 +302,7 @@ function renumber(store: Store, directoryWord: number): void {
 }
 
 /** The inode has lost a name; a directory its only one. */
-function unlinkInode(store: Store, ino: number): void {
+export function unlinkInode(store: Store, ino: number): void {
   const { i32 } = store;
   const word = inodeWord(store, ino);
   const directory = (i32[word + INODE_MODE] & S_IFMT) === S_IFDIR;
@@ -472,69 +327,4 @@ function holdParent(store: Store, parent: number): void {
   beginWrite(store, word);
   store.i32[word + INODE_REFERENCES]++;
   endWrite(store, word);
-}
-
-/** After a rename: a directory learns its new parent and dentry; ctime. */
-function renamed(store: Store, ino: number, parent: number, dentry: number): void {
-  const { i32 } = store;
-  const word = inodeWord(store, ino);
-  beginWrite(store, word);
-  if ((i32[word + INODE_MODE] & S_IFMT) === S_IFDIR) {
-    i32[word + INODE_LINK] = parent;
-    i32[word + INODE_EXTENT_COUNT] = dentry;
-  }
-  stamp(store, word, CTIME);
-  endWrite(store, word);
-}
-
-/** Opens the seqlocks of the directories of a rename, which may be one and the same. */
-function beginParents(store: Store, first: number, second: number): void {
-  beginWrite(store, inodeWord(store, first));
-  if (first !== second) beginWrite(store, inodeWord(store, second));
-}
-
-/** Stamps both directories and closes their seqlocks. */
-function endParents(store: Store, first: number, second: number): void {
-  stamp(store, inodeWord(store, first), MTIME | CTIME);
-  if (first !== second) {
-    stamp(store, inodeWord(store, second), MTIME | CTIME);
-    endWrite(store, inodeWord(store, second));
-  }
-  endWrite(store, inodeWord(store, first));
-}
-
-/** Called before and after a change of the shape of the tree: odd while it lasts. */
-function flipEpoch(store: Store): void {
-  Atomics.add(store.i32, store.superblockWord + SUPERBLOCK_NAMESPACE_EPOCH, 1);
-}
-
-/** Splits one bucket when there are more dentries than buckets. */
-function splitIfFull(store: Store): void {
-  const { i32, superblockWord, bucketsWord, buckets } = store;
-  const level = i32[superblockWord + SUPERBLOCK_HASH_LEVEL];
-  const split = i32[superblockWord + SUPERBLOCK_HASH_SPLIT];
-  const count = (1 << level) + split;
-  if (i32[superblockWord + SUPERBLOCK_DENTRIES_USED] <= count) return;
-  if (count >= buckets.capacity || !backTable(store, buckets, (count + 1) * 4)) return;
-  flipEpoch(store);
-  let keepLink = bucketsWord + split;
-  let moveLink = bucketsWord + count;
-  let dentry = i32[keepLink];
-  while (dentry !== 0) {
-    const word = dentryWord(store, dentry);
-    if (i32[word + DENTRY_HASH] & (1 << level)) {
-      i32[moveLink] = dentry;
-      moveLink = word + DENTRY_HASH_NEXT;
-    } else {
-      i32[keepLink] = dentry;
-      keepLink = word + DENTRY_HASH_NEXT;
-    }
-    dentry = i32[word + DENTRY_HASH_NEXT];
-  }
-  i32[keepLink] = 0;
-  i32[moveLink] = 0;
-  const wrapped = split + 1 === 1 << level;
-  i32[superblockWord + SUPERBLOCK_HASH_LEVEL] = wrapped ? level + 1 : level;
-  i32[superblockWord + SUPERBLOCK_HASH_SPLIT] = wrapped ? 0 : split + 1;
-  flipEpoch(store);
 }

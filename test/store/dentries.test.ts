@@ -11,6 +11,7 @@ import {
   after,
   cookieOf,
   entries,
+  exchange,
   inoOf,
   move,
   nameInto,
@@ -167,6 +168,27 @@ test('a name renamed over keeps its place in the listing', () => {
   expect(inoOf(store, lookup(store, ROOT_INO, 'a'))).toBe(b);
   expect(cookieOf(store, lookup(store, ROOT_INO, 'a'))).toBe(cookie);
   expect(lookup(store, ROOT_INO, 'b')).toBe(0);
+  expect(checkStore(store)).toEqual([]);
+  fixture.close();
+});
+
+test('a directory renamed over an empty one elsewhere: links and ".." of all four are right', () => {
+  const fixture = createFixture({ bytes: 4096, inodes: 100 });
+  const { store } = fixture;
+  const from = create(store, ROOT_INO, 'from', DIRECTORY);
+  const to = create(store, ROOT_INO, 'to', DIRECTORY);
+  const moved = create(store, from, 'moved', DIRECTORY);
+  const replaced = create(store, to, 'replaced', DIRECTORY);
+  replace(store, lookup(store, to, 'replaced'), lookup(store, from, 'moved'));
+  expect([nlinkOf(store, from), nlinkOf(store, to)]).toEqual([2, 3]);
+  expect(parentOf(store, moved)).toBe(to);
+  expect(isLive(store, replaced)).toBe(false);
+  expect(checkStore(store)).toEqual([]);
+  const file = create(store, ROOT_INO, 'file');
+  exchange(store, lookup(store, to, 'replaced'), lookup(store, ROOT_INO, 'file'));
+  expect([nlinkOf(store, to), nlinkOf(store, ROOT_INO)]).toEqual([2, 5]);
+  expect(parentOf(store, moved)).toBe(ROOT_INO);
+  expect(inoOf(store, lookup(store, to, 'replaced'))).toBe(file);
   expect(checkStore(store)).toEqual([]);
   fixture.close();
 });
