@@ -74,7 +74,7 @@ export function setattr(
   if (status !== 0) return status;
   now(store);
   if ((valid & FATTR_SIZE) !== 0) {
-    const resized = resize(store, caller, ino, change.size);
+    const resized = resize(store, caller, ino, change.size, (valid & FATTR_FH) !== 0);
     if (resized !== 0) return resized;
   }
   if ((valid & (FATTR_UID | FATTR_GID)) !== 0 || valid === 0) chown(store, caller, ino, change);
@@ -96,6 +96,11 @@ function check(store: Store, caller: Caller, ino: number, change: AttributeChang
   if ((valid & FATTR_GID) !== 0 && caller.uid !== 0) {
     if (uidOf(store, ino) !== caller.uid) return -EPERM;
     if (gidOf(store, ino) !== change.gid && !ownsGroup(caller, change.gid)) return -EPERM;
+  }
+  // Dropping set-id bits is a chmod, which is the owner's even when nothing else changes.
+  if (valid === 0 && !isOwner(store, caller, ino)) {
+    const mode = modeOf(store, ino);
+    if (modeAfterChown(caller, mode, gidOf(store, ino)) !== mode) return -EPERM;
   }
   if ((valid & FATTR_MODE) !== 0) {
     if (isSymlink(store, ino)) return -EOPNOTSUPP;
@@ -127,8 +132,14 @@ function checkTimes(store: Store, caller: Caller, ino: number, change: Attribute
   return may(store, caller, ino, MAY_WRITE);
 }
 
-/** Truncates or extends. The times move only when the size does. */
-function resize(store: Store, caller: Caller, ino: number, size: number): number {
+/** Truncates or extends. The times of truncate(2) move only when the size does, ftruncate's always. */
+function resize(
+  store: Store,
+  caller: Caller,
+  ino: number,
+  size: number,
+  described: boolean,
+): number {
   const mode = modeOf(store, ino);
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
   const before = getSize(store, ino);
@@ -137,7 +148,7 @@ function resize(store: Store, caller: Caller, ino: number, size: number): number
     if (status < 0) return status;
   }
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
-  if (size !== before) modified(store, ino);
+  if (size !== before || described) modified(store, ino);
   return 0;
 }
 
@@ -147,6 +158,7 @@ export function truncateOnOpen(store: Store, caller: Caller, ino: number): numbe
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
   const status = truncate(store, ino, 0);
   if (status < 0) return status;
+  now(store);
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
   modified(store, ino);
   return 0;

@@ -177,7 +177,7 @@ export function link(
   if (nlinkOf(store, ino) >= LINK_MAX) return -EMLINK;
   now(store);
   const dentry = insert(store, walk.parent, walk.name, 0, walk.nameLength, walk.hash, ino);
-  return dentry < 0 ? dentry : 0;
+  return Math.min(dentry, 0);
 }
 
 /** O_TMPFILE: an inode without a name; `linkable` unless O_EXCL forbids to give it one → ino or -errno. */

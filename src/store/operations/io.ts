@@ -68,7 +68,7 @@ export function writable(caller: Caller, offset: number, length: number): number
   if (offset < 0) return -EINVAL;
   const limit = caller.fileSizeLimit;
   if (offset >= limit || offset >= OFFSET_END) return -EFBIG;
-  return length > limit - offset ? limit - offset : length;
+  return Math.min(length, limit - offset);
 }
 
 /** What a write does to the inode before the bytes move: set-id bits go, mtime and ctime are now. */
