@@ -211,6 +211,8 @@ function removeStale(name: string, options: CreateOptions): void {
   if (fd === -os.errno.ENOENT) return;
   if (fd < 0) throw foreign(name);
   try {
+    // Root could take it over; it is still not root's.
+    if (fstatSync(fd).uid !== process.geteuid?.()) throw foreign(name);
     if (options.kind === SEGMENT_RING && addon.lock(fd) < 0) throw busy(options.session);
     if (!isStillNamed(fd, name)) return;
     if (addon.shmUnlink(name) < 0) throw foreign(name);
