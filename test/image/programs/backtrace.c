@@ -16,7 +16,8 @@ long outer(int fd);
 /** Is the address in that function? The program is linked with -rdynamic. */
 static int inside(void* address, const char* function) {
   Dl_info info;
-  return dladdr(address, &info) != 0 && info.dli_sname != NULL && strcmp(info.dli_sname, function) == 0;
+  return dladdr(address, &info) != 0 && info.dli_sname != NULL &&
+         strcmp(info.dli_sname, function) == 0;
 }
 
 static void handler(int signal) {

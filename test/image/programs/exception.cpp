@@ -4,7 +4,9 @@
 #include <ftw.h>
 #include <stdexcept>
 
-static int compare(const void*, const void*) { throw std::runtime_error("from qsort"); }
+static int compare(const void*, const void*) {
+  throw std::runtime_error("from qsort");
+}
 
 int main() {
   int numbers[] = {3, 1, 2};

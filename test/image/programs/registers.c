@@ -1,6 +1,6 @@
-// Every register that the kernel keeps across a system call is kept across a hooked one, and so are the
-// vector registers and the red zone. syscall(3) moves its arguments into place and returns at once, so
-// what stands in the registers after it is what its `syscall` left there.
+// Every register that the kernel keeps across a system call is kept across a hooked one, and so are
+// the vector registers and the red zone. syscall(3) moves its arguments into place and returns at
+// once, so what stands in the registers after it is what its `syscall` left there.
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +14,10 @@ unsigned char vector_in[16][16], vector_out[16][16];
 unsigned char zone_in[128], zone_out[128];
 void probe(void);
 
-#define EACH_VECTOR(F) \
-  F("0") F("1") F("2") F("3") F("4") F("5") F("6") F("7") F("8") F("9") F("10") F("11") F("12") F("13") \
-  F("14") F("15")
+#define EACH_VECTOR(F)                                                                           \
+  F("0")                                                                                         \
+  F("1") F("2") F("3") F("4") F("5") F("6") F("7") F("8") F("9") F("10") F("11") F("12") F("13") \
+      F("14") F("15")
 #define LOAD(n) "movdqu vector_in+16*" n "(%rip), %xmm" n "\n"
 #define SAVE(n) "movdqu %xmm" n ", vector_out+16*" n "(%rip)\n"
 
@@ -31,10 +32,11 @@ asm(".text\n.globl probe\nprobe:\n"
     "call *syscall@GOTPCREL(%rip)\n"
     "mov %rdi, out+0(%rip)\nmov %rsi, out+8(%rip)\nmov %rdx, out+16(%rip)\nmov %rcx, out+24(%rip)\n"
     "mov %r8, out+32(%rip)\nmov %r9, out+40(%rip)\nmov %rbx, out+48(%rip)\nmov %rbp, out+56(%rip)\n"
-    "mov %r12, out+64(%rip)\nmov %r13, out+72(%rip)\nmov %r14, out+80(%rip)\nmov %r15, out+88(%rip)\n"
+    "mov %r12, out+64(%rip)\nmov %r13, out+72(%rip)\nmov %r14, out+80(%rip)\nmov %r15, "
+    "out+88(%rip)\n"
     "mov %r10, out+96(%rip)\nmov %rax, out+104(%rip)\n"
-    "lea -136(%rsp), %rsi\nlea zone_out(%rip), %rdi\nmov $16, %ecx\nrep movsq\n" EACH_VECTOR(SAVE)
-    "pop %rax\npop %r15\npop %r14\npop %r13\npop %r12\npop %rbp\npop %rbx\nret\n");
+    "lea -136(%rsp), %rsi\nlea zone_out(%rip), %rdi\nmov $16, %ecx\nrep movsq\n" EACH_VECTOR(
+        SAVE) "pop %rax\npop %r15\npop %r14\npop %r13\npop %r12\npop %rbp\npop %rbx\nret\n");
 
 static int failures;
 

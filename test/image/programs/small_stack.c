@@ -14,7 +14,8 @@ static void* work(void* unused) {
   int fd = open("/etc/passwd", O_RDONLY);
   if (fd < 0 || read(fd, &byte, 1) != 1 || fstat(fd, &found) != 0 || close(fd) != 0) return "file";
   if (stat("/", &found) != 0 || access("/", R_OK) != 0) return "path";
-  if (getcwd(path, sizeof path) == NULL || readlink("/proc/self/exe", path, sizeof path) < 0) return "link";
+  if (getcwd(path, sizeof path) == NULL || readlink("/proc/self/exe", path, sizeof path) < 0)
+    return "link";
   return NULL;
 }
 
