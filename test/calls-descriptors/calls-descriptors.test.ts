@@ -43,7 +43,16 @@ function inTree(program: string): RunResult {
 }
 
 describe('descriptors, transfers, maps and processes answer as on tmpfs', needs('gcc'), () => {
-  const programs = ['descriptors', 'transfers', 'copies', 'maps', 'locks', 'processes', 'threads'];
+  const programs = [
+    'descriptors',
+    'transfers',
+    'copies',
+    'maps',
+    'locks',
+    'processes',
+    'threads',
+    'races',
+  ];
   test.each(programs)('%s', (name) => {
     const program = compile(name);
     const expected = onTmpfs(program);
