@@ -1,6 +1,6 @@
 // chdir, fchdir, getcwd. While the current directory is in the tree, Process.cwd holds its
-// description and the kernel's own current directory stays where it was on the host; nobody sees
-// that one.
+// description, and the kernel's own current directory is the anchor: a relative path that reaches the
+// kernel unhooked (ld.so loading "./lib.so") finds nothing there, instead of the host's files.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -20,6 +20,7 @@ namespace {
 void move_to(Call& call, Thread& self, uint32_t description) {
   uint32_t* cwd = &process_at(process_of(self))->cwd;
   uint32_t old = __atomic_exchange_n(cwd, description, __ATOMIC_ACQ_REL);
+  if (old == 0 && description != 0) kernel(SYS_fchdir, client.anchor_fd);
   if (old != 0) drop(self, old % BT_DESCRIPTIONS_MAX, call.stack);
 }
 
