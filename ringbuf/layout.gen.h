@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x40197f6974f5aa89ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x425d41f83742835bULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -117,6 +117,7 @@ inline constexpr std::uint32_t BT_OP_WRITE = 16;
 inline constexpr std::uint32_t BT_OP_STATFS = 17;
 inline constexpr std::uint32_t BT_OP_RELEASE = 18;
 inline constexpr std::uint32_t BT_OP_FSYNC = 20;
+inline constexpr std::uint32_t BT_OP_SETLK = 32;
 inline constexpr std::uint32_t BT_OP_ACCESS = 34;
 inline constexpr std::uint32_t BT_OP_CREATE = 35;
 inline constexpr std::uint32_t BT_OP_READDIR = 28;

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x40197f6974f5aa89n;
+export const SCHEMA_HASH = 0x425d41f83742835bn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -112,6 +112,7 @@ export const OP_WRITE = 16;
 export const OP_STATFS = 17;
 export const OP_RELEASE = 18;
 export const OP_FSYNC = 20;
+export const OP_SETLK = 32;
 export const OP_ACCESS = 34;
 export const OP_CREATE = 35;
 export const OP_READDIR = 28;

@@ -79,6 +79,8 @@ export interface ServeOptions {
    * news for it makes them visible first, then calls ringBell().
    */
   readonly hook?: () => void;
+  /** How long a park lasts at most; SAFETY_TIMEOUT_US by default. */
+  readonly safetyTimeoutUs?: number;
 }
 
 const HOOK_BATCHES = 1024;
@@ -118,6 +120,7 @@ export function serve(
   const { i32 } = ring;
   const spinUs = options.spinUs ?? RENDEZVOUS_SPIN_US;
   const hook = options.hook ?? (() => {});
+  const timeoutUs = options.safetyTimeoutUs ?? SAFETY_TIMEOUT_US;
   const placement = createPlacement(ring.native);
   const spinner = { burst: FIRST_BURST };
   i32[HEADER + RING_HEADER_SPIN_US] = spinUs;
@@ -130,7 +133,7 @@ export function serve(
       if (++batches % HOOK_BATCHES === 0) hook();
       publishPlacement(ring, placement, batches, shared);
     } else if (!spin(ring, spinner, spinUs, placement)) {
-      park(ring, waiter, hook);
+      park(ring, waiter, hook, timeoutUs);
       placement.woke();
       publishPlacement(ring, placement, 0, false);
     }
@@ -246,13 +249,13 @@ function poll(i32: Int32Array, loads: number): boolean {
  * The eventcount: read the bell, say that we park, look once more, sleep until the bell changes. A client
  * sets its bits before it looks at PARKED, so either we see the bits or it sees us parked and rings.
  */
-function park(ring: Ring, waiter: Waiter, hook: () => void): void {
+function park(ring: Ring, waiter: Waiter, hook: () => void, timeoutUs: number): void {
   const { i32 } = ring;
   const bell = Atomics.load(i32, BELL);
   Atomics.store(i32, PARKED, 1);
   hook();
   if (Atomics.load(i32, SUMMARY) === 0 && Atomics.load(i32, STOP) === 0) {
-    const rung = waiter.wait(bell, SAFETY_TIMEOUT_US);
+    const rung = waiter.wait(bell, timeoutUs);
     if (!rung) lookEverywhere(i32);
   }
   Atomics.store(i32, PARKED, 0);

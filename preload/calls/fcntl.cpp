@@ -1,4 +1,4 @@
-// fcntl and flock on virtual descriptors.
+// fcntl on virtual descriptors.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -269,15 +269,6 @@ Verdict sys_fcntl(Call& call, Thread& self) {
   if (on_descriptor(call, self, id) == Verdict::DONE) return Verdict::DONE;
   if (description_record(id)->open_flags & O_PATH) return done(call, -EBADF);
   return done(call, on_file(call, self, id));
-}
-
-/** Answered as if nobody else held a lock: real ones need a lock owner that fork shares. */
-Verdict sys_flock(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
-  if (id == 0) return Verdict::PASS;
-  long operation = call.args[1] & ~4l;  // LOCK_NB
-  if (operation != 1 && operation != 2 && operation != 8) return done(call, -EINVAL);
-  return done(call, description_record(id)->open_flags & O_PATH ? -EBADF : 0);
 }
 
 }  // namespace btfuse

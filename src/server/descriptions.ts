@@ -35,11 +35,13 @@ import { addMap, dereference, dropMap, modeOf, reference } from '../store/inodes
 import { O_SETFL, S_IFMT } from '../store/posix.ts';
 import type { Store } from '../store/store.ts';
 import { giveRecord, type Table, takeRecord } from '../store/tables.ts';
+import { createLocks, dropLock, type Locks } from './locks.ts';
 
 export interface Descriptions {
   readonly store: Store;
   readonly ring: Segment;
   readonly table: Table;
+  readonly locks: Locks;
   /** By id: the process record that opened it, and that record's generation then. Private. */
   readonly creators: Uint16Array;
   readonly generations: Int32Array;
@@ -60,6 +62,9 @@ export function createDescriptions(store: Store, ring: Segment): Descriptions {
       freshWord: at + SUPERBLOCK_DESCRIPTIONS_FRESH,
       backed: 0,
     },
+    locks: createLocks(
+      (id) => Atomics.load(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES) > 0,
+    ),
     creators: new Uint16Array(DESCRIPTIONS_MAX),
     generations: new Int32Array(DESCRIPTIONS_MAX),
   };
@@ -149,6 +154,7 @@ export function freeDescription(descriptions: Descriptions, id: number): void {
   store.i32[word + DESCRIPTION_GENERATION]++;
   Atomics.store(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES, 0);
   giveRecord(store, table, id);
+  dropLock(descriptions.locks, ino, id);
   if (mapped) dropMap(store, ino);
   dereference(store, ino);
 }

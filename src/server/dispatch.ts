@@ -27,6 +27,7 @@ import {
   OP_RENAME2,
   OP_RMDIR,
   OP_SETATTR,
+  OP_SETLK,
   OP_SETUPMAPPING,
   OP_STATFS,
   OP_SYMLINK,
@@ -56,6 +57,7 @@ import {
   onLseek,
   onRead,
   onReaddir,
+  onSetlk,
   onWrite,
 } from './requests/io.ts';
 import { onCreate, onOpen, onRelease, onTmpfile } from './requests/open.ts';
@@ -156,6 +158,8 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onLseek(server, word);
     case OP_FSYNC:
       return onFsync(server, word);
+    case OP_SETLK:
+      return onSetlk(server, word);
     case OP_FALLOCATE:
       return onFallocate(server, word);
     case OP_COPY_FILE_RANGE:

@@ -30,6 +30,7 @@ import {
 import { O_APPEND, O_NOATIME, O_PATH } from '../../store/posix.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, openFlagsOf, stateWord } from '../descriptions.ts';
+import { setLock } from '../locks.ts';
 import { replyAttributes, replyResult, replyRoom } from '../reply.ts';
 import {
   type Server,
@@ -141,6 +142,13 @@ export function onFsync(server: Server, word: number): number {
     isDirectory(server.store, inodeOf(server.descriptions, id))
     ? 0
     : -EINVAL;
+}
+
+export function onSetlk(server: Server, word: number): number {
+  const { i32, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
+  return setLock(descriptions.locks, inodeOf(descriptions, id), id, i32[word + SLOT_MODE]);
 }
 
 export function onFallocate(server: Server, word: number): number {
