@@ -128,6 +128,7 @@ export function serve(
   Atomics.store(i32, HEADER + RING_HEADER_SERVER_TID, ring.native.gettid());
   let batches = 0;
   while (Atomics.load(i32, STOP) === 0) {
+    if (serveRecent(ring, handler)) continue;
     if (Atomics.load(i32, SUMMARY) !== 0) {
       const shared = serveBatch(ring, handler, placement.cpu);
       if (++batches % HOOK_BATCHES === 0) hook();
@@ -139,6 +140,26 @@ export function serve(
     }
   }
   refuseAll(ring);
+}
+
+const RECENT = 4;
+const RECENT_POLLS = 128;
+const recent = new Int32Array(RECENT).fill(0);
+let recentNext = 0;
+function serveRecent(ring: Ring, handler: Handler): boolean {
+  const { i32 } = ring;
+  let served = 0;
+  for (let left = RECENT_POLLS; left > 0; left--) {
+    for (let i = 0; i < RECENT; i++) {
+      const slot = recent[i];
+      if (i32[SLOTS + slot * SLOT_RECORD_WORDS + SLOT_STATE] === SLOT_STATE_REQUEST) {
+        serveSlot(ring, handler, slot);
+        left = RECENT_POLLS;
+        if (++served === 64) return false;
+      }
+    }
+  }
+  return false;
 }
 
 /** Serves every slot whose bit is set. True when a client posted from our own CPU. */
@@ -154,6 +175,9 @@ function serveBatch(ring: Ring, handler: Handler, cpu: number): boolean {
       const slot = leaf * SLOTS_PER_LEAF + (31 - Math.clz32(bits & -bits));
       bits &= bits - 1;
       if (i32[SLOTS + slot * SLOT_RECORD_WORDS + SLOT_CPU] === cpu) shared = true;
+      if (recent[0] !== slot && recent[1] !== slot && recent[2] !== slot && recent[3] !== slot) {
+        recent[recentNext++ % RECENT] = slot;
+      }
       serveSlot(ring, handler, slot);
     }
   }

@@ -23,8 +23,12 @@ constexpr uint64_t kSpinCycles = 60'000;
 constexpr int kSpinBurst = 32;
 /** Times that the CPU is offered to others before the thread sleeps. */
 constexpr int kYields = 4;
-/** Between two looks at the server's liveness, while asleep. */
-constexpr long kSliceNanoseconds = 100'000'000;
+/** Between two looks at the server's liveness, while asleep. A test that a lost wake-up shall hang
+ * has more. */
+#ifndef BTFUSE_SLICE_MS
+#define BTFUSE_SLICE_MS 100
+#endif
+constexpr long kSliceMilliseconds = BTFUSE_SLICE_MS;
 /** A thread that finds all slots taken tries so often, a millisecond apart. */
 constexpr int kClaimRounds = 1000;
 
@@ -104,7 +108,7 @@ uint32_t sleep(Slot* slot) {
                                                    false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
   BTFUSE_STEP(10);
   if (!swapped && expected != BT_SLOT_STATE_SLEEPING) return expected;
-  const timespec slice = {0, kSliceNanoseconds};
+  const timespec slice = {kSliceMilliseconds / 1000, kSliceMilliseconds % 1000 * 1'000'000};
   for (;;) {
     const long result =
         kernel(SYS_futex, &slot->state, FUTEX_WAIT, BT_SLOT_STATE_SLEEPING, &slice, 0, 0);

@@ -52,7 +52,7 @@ describe.each<WaiterKind>(['futex', 'atomics'])('waiter %s', (kind) => {
     const server = await start(kind, spinUs);
     const each = Math.ceil(REQUESTS / threads / (spinUs === 0 ? 8 : 1));
     const { out, status } = await runProgram(
-      'ring_stress',
+      'ring_stress_patient',
       'clients',
       server.session,
       threads,
@@ -160,7 +160,7 @@ describe('both sides in one process', () => {
     [4, 1],
     [8, 0],
   ])('%i threads, spinning %i', async (threads, spinning) => {
-    const { out } = await runProgram('ring_stress', 'pair', threads, REQUESTS, spinning);
+    const { out } = await runProgram('ring_stress_patient', 'pair', threads, REQUESTS, spinning);
     const served = threads * (REQUESTS + 1);
     expect(JSON.parse(out)).toMatchObject({ served, wrong: 0 });
   });

@@ -177,7 +177,7 @@ describe('one server per session', () => {
 
   test('what a killed server left is replaced', async () => {
     const file = fileURLToPath(new URL('./fixtures/echo-server.ts', import.meta.url));
-    const child = spawn(process.execPath, [file, session, 'futex']);
+    const child = spawn(process.execPath, [file, session, 'futex', '50']);
     await new Promise((resolve) => child.stdout.once('data', resolve));
     expect(codeOf(() => create({ kind: SEGMENT_RING }))).toBe('BTFUSE_ERR_SESSION_BUSY');
     child.kill('SIGKILL');
