@@ -1,5 +1,5 @@
-// flock on virtual descriptors. The lock belongs to the open file description, so the server keeps it
-// and drops it when the last holder of the description is gone.
+// flock on virtual descriptors. The lock belongs to the open file description, so the server keeps
+// it and drops it when the last holder of the description is gone.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>

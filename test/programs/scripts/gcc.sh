@@ -32,7 +32,6 @@ gcc -Iinclude -Wall -c src/add.c -o obj/add.o; gcc -I"$D/include" -c src/main.c 
 file prog 2> /dev/null | grep -c ELF; nm prog | grep ' T add'; size prog | wc -l; objdump -d obj/add.o | grep -c '<add>:'; strip prog; ./prog; readelf -h prog | grep Type; strings prog | grep -c 'read back'
 ar rcs libadd.a obj/add.o; ar t libadd.a; ranlib libadd.a; gcc -Iinclude src/main.c -L. -ladd -o static-add; ./static-add
 gcc -shared -fPIC -Iinclude src/add.c -o libadd.so; rm libadd.a; gcc -Iinclude src/main.c -o dyn -L. -ladd; ./dyn; echo $?
-command -v python3 > /dev/null && python3 -c 'import ctypes; print(ctypes.CDLL("./libadd.so").add(1, 2))'
 gcc -E -Iinclude src/add.c | tail -2; gcc -MM -Iinclude src/main.c; gcc -S -o - src/add.c -Iinclude | grep -c add; gcc -save-temps -Iinclude -c src/add.c -o t.o; ls t*.i t*.s; rm t*.i t*.s; gcc -pipe -Iinclude src/*.c -o piped; ./piped; TMPDIR=$D/obj gcc -Iinclude src/*.c -o tmpdir; ./tmpdir; ls obj
 gcc -c src/absent.c; echo $?; echo 'int main( {' > bad.c; gcc bad.c -o bad; echo $?; ls bad; gcc -Iinclude src/main.c -o unresolved 2>&1 | grep -c undefined; ls unresolved; echo '#include "nothing.h"' > inc.c; gcc -c inc.c; echo $?
 cat > Makefile <<'END'
