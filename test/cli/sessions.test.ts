@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { SEGMENT_HEADER_SCHEMA_HASH, SEGMENT_HEADER_VERSION } from '../../ringbuf/layout.gen.ts';
-import { isInstalled } from '../setup/needs.ts';
+import { needsMounts } from '../setup/needs.ts';
 import { bin, btfuse, command, startBtfuse, uniqueSession } from '../setup/run.ts';
 
 const names: string[] = [];
@@ -245,10 +245,8 @@ const shim = (): string => exported('LD_PRELOAD');
 const images = (): string => exported('BTFUSE_IMAGES');
 
 /** As root in a mount namespace of our own, /dev/shm can be as small as we like. */
-const canUnshare =
-  isInstalled('unshare') && spawnSync('unshare', ['-m', 'mount', '--version']).status === 0;
 
-describe.skipIf(!canUnshare)('a small /dev/shm', () => {
+describe('a small /dev/shm', needsMounts(), () => {
   const inside = (size: string, script: string) => {
     const setup = `mount -t tmpfs -o size=${size} none /dev/shm && `;
     const run = `b() { "${process.execPath}" "${bin}" "$@"; }; `;

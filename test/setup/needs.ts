@@ -4,6 +4,7 @@
  * debian.ts has installed what it could before the first test; what is missing now skips the test
  * and says so.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 
 const told = new Set<string>();
@@ -29,4 +30,15 @@ export function isInstalled(program: string): boolean {
       return false;
     }
   });
+}
+
+/** For tests that put a file system of their own over a folder: root, and allowed to mount. */
+export function needsMounts(): { skip: boolean } {
+  const args = ['-m', 'mount', '-t', 'tmpfs', 'none', '/mnt'];
+  const skip = !isInstalled('unshare') || spawnSync('unshare', args).status !== 0;
+  if (skip && !told.has('mounts')) {
+    told.add('mounts');
+    console.log('skipped: needs root and mount namespaces');
+  }
+  return { skip };
 }
