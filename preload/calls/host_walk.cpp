@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <unistd.h>
 
 #include "../client/memory.h"
 
@@ -194,16 +195,67 @@ int host_walk(Target& target, bool nofollow, const PathBuffer& buffer) {
   return 0;
 }
 
-bool meets_symlink(const Target& target, bool nofollow) {
+namespace {
+
+/** Longest directory that may_lead_into_tree looks at on its own. */
+constexpr uint32_t kDirectoryMax = 256;
+constexpr uint32_t kRemembered = 64;
+
+/**
+ * Directories of the host that are known to exist, by a hash of their absolute names: what exists
+ * for the kernel is not in the tree. PATH and include searches ask for the same few again and
+ * again. One that is replaced by a symlink into the tree later on is found out by another process
+ * only.
+ */
+uint64_t existing[kRemembered];
+
+uint64_t hash_of(const char* text, uint32_t length) {
+  uint64_t hash = 14695981039346656037ull;
+  for (uint32_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)text[i]) * 1099511628211ull;
+  return hash | 1;
+}
+
+/** Does the kernel come through this path without a symlink, or to its end in spite of one? */
+bool without_symlinks(long dirfd, const char* path, bool nofollow) {
   struct open_how how {};
   how.flags = O_PATH | O_CLOEXEC | (nofollow ? (uint64_t)O_NOFOLLOW : 0);
   how.resolve = RESOLVE_NO_SYMLINKS;
-  long fd = kernel(SYS_openat2, target.dirfd, target.path, &how, sizeof how);
-  if (fd >= 0) {
-    kernel(SYS_close, fd);
-    return false;
+  long fd = kernel(SYS_openat2, dirfd, path, &how, sizeof how);
+  if (fd >= 0) kernel(SYS_close, fd);
+  return fd != -ELOOP && fd != -ENOSYS && fd != -EPERM;
+}
+
+/** Is the directory of the path the host's for sure? */
+bool directory_exists(const Target& target, uint32_t length) {
+  if (length == 0) return true;
+  bool absolute = target.path[0] == '/';
+  uint64_t hash = absolute ? hash_of(target.path, length) : 0;
+  uint64_t* known = &existing[hash % kRemembered];
+  if (absolute && __atomic_load_n(known, __ATOMIC_RELAXED) == hash) return true;
+  char directory[kDirectoryMax];
+  memcpy(directory, target.path, length);
+  directory[length] = 0;
+  if (kernel(SYS_faccessat, target.dirfd, directory, F_OK) != 0) {
+    return without_symlinks(target.dirfd, directory, false);
   }
-  return fd == -ELOOP || fd == -ENOSYS || fd == -EPERM;
+  if (absolute) __atomic_store_n(known, hash, __ATOMIC_RELAXED);
+  return true;
+}
+
+}  // namespace
+
+bool may_lead_into_tree(const Target& target, bool nofollow) {
+  uint32_t length = target.length;
+  if (length == 0) return false;
+  while (length > 0 && target.path[length - 1] != '/') length--;
+  const char* name = target.path + length;
+  // "x/", "x/." and "x/..": the end follows a symlink in its own way.
+  bool plain = *name != 0 && *name != '.' && length < kDirectoryMax;
+  if (!plain) return !without_symlinks(target.dirfd, target.path, nofollow);
+  if (!directory_exists(target, length)) return true;
+  if (nofollow) return false;
+  char link[1];
+  return kernel(SYS_readlinkat, target.dirfd, target.path, link, sizeof link) > 0;
 }
 
 }  // namespace btfuse

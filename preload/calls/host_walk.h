@@ -13,9 +13,9 @@ namespace btfuse {
 int host_walk(Target& target, bool nofollow, const PathBuffer& buffer);
 
 /**
- * Cheap question before a walk: did the kernel meet any symlink on this path? False only when it
- * surely did not.
+ * Cheap question after ENOENT and before a walk: may a symlink of the host have led this path into
+ * the tree? False only when none did.
  */
-bool meets_symlink(const Target& target, bool nofollow);
+bool may_lead_into_tree(const Target& target, bool nofollow);
 
 }  // namespace btfuse

@@ -35,11 +35,16 @@ struct Names {
   bool last;    ///< the last component of the prefix occurs
 };
 
-Names names_of(const char* path, const char* end) {
-  const char* prefix_end = client.prefix + client.prefix_length;
-  const char* last = prefix_end;
+/** The last component of the prefix. */
+const char* last_of_prefix() {
+  const char* last = client.prefix + client.prefix_length;
   while (last[-1] != '/') last--;
-  uint32_t length = (uint32_t)(prefix_end - last);
+  return last;
+}
+
+Names names_of(const char* path, const char* end) {
+  const char* last = last_of_prefix();
+  uint32_t length = (uint32_t)(client.prefix + client.prefix_length - last);
   Names names{};
   for (const char* at = skip_slashes(path, end); at < end;) {
     const char* stop = component_end(at, end);
@@ -143,7 +148,8 @@ bool classify_magic(Thread& self, const char* path, const char* end, uint32_t fl
   return true;
 }
 
-void classify_absolute(Thread& self, const char* path, const char* end, uint32_t flags,
+/** `plain`: no ".." in it, or no component that can be the last one of the prefix. */
+void classify_absolute(Thread& self, const char* path, const char* end, uint32_t flags, bool plain,
                        Target& target) {
   const char* rest = below_prefix(path, end);
   if (rest != nullptr) {
@@ -153,7 +159,7 @@ void classify_absolute(Thread& self, const char* path, const char* end, uint32_t
     target.length = (uint32_t)(end - rest);
     return;
   }
-  if (classify_magic(self, path, end, flags, target)) return;
+  if (classify_magic(self, path, end, flags, target) || plain) return;
   Names names = names_of(path, end);
   target.where = names.dotdot && names.last ? Where::UNSURE : Where::HOST;
 }
@@ -191,12 +197,17 @@ void classify(Thread& self, long dirfd, const char* path, uint32_t flags, uint64
   target = Target{};
   target.path = path;
   target.dirfd = dirfd;
-  long length = 0;
-  if (path != nullptr || !(flags & PATH_EMPTY)) length = string_length(path, BT_PATH_MAX, stack);
+  Scan scan{};
+  if (path != nullptr || !(flags & PATH_EMPTY)) {
+    scan = scan_path(path, *last_of_prefix(), BT_PATH_MAX, stack);
+  }
+  long length = scan.length;
   if (length < 0) return;
   target.length = (uint32_t)length;
   const char* end = path + length;
-  if (length > 0 && path[0] == '/') return classify_absolute(self, path, end, flags, target);
+  if (length > 0 && path[0] == '/') {
+    return classify_absolute(self, path, end, flags, !scan.dotdot || !scan.begins, target);
+  }
   if (length == 0 && !(flags & PATH_EMPTY)) return;
 
   uint32_t description =
@@ -207,7 +218,7 @@ void classify(Thread& self, long dirfd, const char* path, uint32_t flags, uint64
     target.empty = length == 0;
     return;
   }
-  if (length > 0 && names_of(path, end).last) target.where = Where::UNSURE;
+  if (scan.begins && names_of(path, end).last) target.where = Where::UNSURE;
 }
 
 int resolve(Target& target, uint32_t flags, const PathBuffer& buffer) {
@@ -239,7 +250,7 @@ int cross(Thread& self, Slot* slot, uint32_t flags, Target& target, const PathBu
   target.path = buffer.text;
   target.length = (uint32_t)(at - buffer.text);
   target.dirfd = AT_FDCWD;
-  classify_absolute(self, buffer.text, at, flags, target);
+  classify_absolute(self, buffer.text, at, flags, false, target);
   target.symlinks += symlinks;
   return target.where == Where::UNSURE ? resolve(target, flags, buffer) : 0;
 }

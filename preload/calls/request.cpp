@@ -44,7 +44,7 @@ int leads_into_tree(Slot* slot, const PathCall& paths, Target* targets, uint32_t
     Target& target = targets[i];
     uint32_t flags = i == 0 ? paths.first.flags : paths.second.flags;
     if (target.walked || target.where != Where::HOST || target.length == 0) continue;
-    if (!meets_symlink(target, flags & PATH_NOFOLLOW)) continue;
+    if (!may_lead_into_tree(target, flags & PATH_NOFOLLOW)) continue;
     int error = resolve(target, flags, buffer_of(slot, i));
     if (error != 0) return error;
     if (target.where == Where::TREE) found = 1;
@@ -159,7 +159,8 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
   return nullptr;
 }
 
-/** True when the store segment has answered: call.result, and quick.attributes unless that is an error. */
+/** True when the store segment has answered: call.result, and quick.attributes unless that is an
+ * error. */
 bool ask_store(Call& call, Thread& self, const PathCall& paths, const Target& target) {
   QuickAnswer& quick = *paths.quick;
   if (target.where != Where::TREE || target.magic || target.empty) return false;
@@ -202,6 +203,10 @@ Slot* ask(Call& call, Thread& self, const PathCall& paths, Fill fill) {
   if (host) {
     call.result = on_kernel(call);
     if (call.result != -ENOENT) return nullptr;
+    // Asked before a slot is taken: many a process never has another need for one.
+    bool may = may_lead_into_tree(targets[0], paths.first.flags & PATH_NOFOLLOW) ||
+               (count == 2 && may_lead_into_tree(targets[1], paths.second.flags & PATH_NOFOLLOW));
+    if (!may) return nullptr;
   }
   return ask_long(call, self, paths, fill, targets, count, host);
 }

@@ -108,6 +108,52 @@ long string_length(const char* text, uint64_t limit, uint64_t stack) {
   return -ENAMETOOLONG;
 }
 
+namespace {
+
+constexpr uint64_t kLow = 0x0101010101010101, kHigh = 0x8080808080808080;
+
+/** The high bit of each byte of `word` that equals `byte`, exactly. */
+uint64_t bytes_equal(uint64_t word, unsigned char byte) {
+  uint64_t x = word ^ (kLow * byte);
+  return ~(((x & ~kHigh) + ~kHigh) | x | ~kHigh);
+}
+
+}  // namespace
+
+Scan scan_path(const char* text, char first, uint64_t limit, uint64_t stack) {
+  uint64_t begin = (uint64_t)text;
+  if (begin >= kUserEnd) return {-EFAULT, false, false};
+  // Whole aligned words: none reaches into another page, and what precedes the text is blanked.
+  uint64_t at = begin & ~7ull;
+  uint64_t skipped = (begin - at) * 8;
+  uint64_t blank = ((uint64_t)1 << skipped) - 1;
+  uint64_t dots = 0, starts = 0, dot_before = 0, slash_before = 0x80;
+  uint64_t page = ~0ull;
+  for (; at < begin + limit; at += 8, blank = 0) {
+    if (at >> kPageShift != page) {
+      page = at >> kPageShift;
+      if (!page_readable(page, stack)) return {-EFAULT, false, false};
+    }
+    uint64_t word = *(const uint64_t*)at | blank;
+    uint64_t nul = bytes_equal(word, 0);
+    // Only what stands before the NUL counts.
+    uint64_t valid = (nul & -nul) - 1;
+    uint64_t dot = bytes_equal(word, '.') & valid & ~blank;
+    uint64_t slash = bytes_equal(word, '/') & valid & ~blank;
+    uint64_t start = bytes_equal(word, (unsigned char)first) & valid & ~blank;
+    dots |= dot & (dot << 8 | dot_before);
+    starts |= start & (slash << 8 | slash_before << (blank != 0 ? skipped : 0));
+    if (nul != 0) {
+      long length = (long)(at + (uint64_t)__builtin_ctzll(nul) / 8 - begin);
+      if ((uint64_t)length >= limit) break;
+      return {length, dots != 0, starts != 0};
+    }
+    dot_before = dot >> 56;
+    slash_before = slash >> 56;
+  }
+  return {-ENAMETOOLONG, false, false};
+}
+
 long copy_string(char* to, const char* from, uint64_t capacity, uint64_t stack) {
   long length = string_length(from, capacity, stack);
   if (length < 0) return length;

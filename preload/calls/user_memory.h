@@ -27,6 +27,14 @@ bool writable(void* address, uint64_t size, uint64_t stack);
  */
 long string_length(const char* text, uint64_t limit, uint64_t stack);
 
+/** What one pass over a path can tell, eight bytes at a time. The two flags may be set in error. */
+struct Scan {
+  long length;  ///< as string_length
+  bool dotdot;  ///< two dots in a row
+  bool begins;  ///< a component begins with the given byte
+};
+Scan scan_path(const char* text, char first, uint64_t limit, uint64_t stack);
+
 /** Copies a string with its NUL; `capacity` counts the NUL. Its length, or as string_length. */
 long copy_string(char* to, const char* from, uint64_t capacity, uint64_t stack);
 
