@@ -6,6 +6,7 @@
 import { SLOT_GRANT, SLOTS_MAX } from '../../ringbuf/layout.gen.ts';
 import { slotWord } from '../../ringbuf/ring.ts';
 import type { Segment } from '../../ringbuf/segment.ts';
+import { drainLimbo } from '../store/blocks.ts';
 import { abandonWrite } from '../store/grants.ts';
 import { dereference, reference } from '../store/inodes.ts';
 import type { Store } from '../store/store.ts';
@@ -77,6 +78,8 @@ export function finishGrant(grants: Grants, slot: number): void {
   grants.out--;
   Atomics.store(grants.ring.i32, slotWord(slot) + SLOT_GRANT, 0);
   if (write) dereference(grants.store, grants.ino[slot]);
+  // What was freed meanwhile had to wait for this.
+  drainLimbo(grants.store);
 }
 
 /** store.grantsOut: drops the reads that their clients have finished, then says whether any is left. */

@@ -10,11 +10,13 @@ import {
   SUPERBLOCK_INODE_LIMIT,
   SUPERBLOCK_INODES_USED,
 } from '../../../ringbuf/layout.gen.ts';
+import { drainLimbo } from '../blocks.ts';
 import type { Store } from '../store.ts';
 import { setWide } from '../wide.ts';
 
 /** Writes a StatfsReply record to target[word…). */
 export function statfs(store: Store, fsid: number, target: Int32Array, word: number): void {
+  drainLimbo(store);
   const { i32, superblockWord } = store;
   const blocks = i32[superblockWord + SUPERBLOCK_BLOCK_LIMIT];
   const files = i32[superblockWord + SUPERBLOCK_INODE_LIMIT];
