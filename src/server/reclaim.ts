@@ -9,6 +9,7 @@ import {
   FDS_MAX,
   MAPPINGS_MAX,
   OP_RELEASE,
+  PAGE_SIZE,
   PROCESS_CWD,
   PROCESS_FD_LIMIT,
   PROCESS_GENERATION,
@@ -25,6 +26,7 @@ import {
   PROCESSES_MAX,
   RING_FD_TABLE_SIZE,
   RING_FD_TABLES_OFFSET,
+  RING_HEADER_PROCESS_HINT,
   SLOT_DESCRIPTION,
   SLOT_OPCODE,
   SLOT_STATE,
@@ -103,6 +105,8 @@ export function reclaimProcess(server: Server, process: number, generation: numb
   i32[word + PROCESS_GROUP_COUNT] = 0;
   i32[word + PROCESS_GENERATION]++;
   Atomics.store(i32, word + PROCESS_STATE, PROCESS_STATE_FREE);
+  // Its fd table is backed already: the next process had better take this one.
+  i32[PAGE_SIZE / 4 + RING_HEADER_PROCESS_HINT] = process;
 }
 
 /** EXIT: the process keeps its record until it is really gone. */
