@@ -15,6 +15,7 @@ import {
   SEGMENT_RING,
   SEGMENT_STORE,
 } from '../../ringbuf/layout.gen.ts';
+import { native } from '../../ringbuf/native.ts';
 import { openRing, requestStop, ringBell } from '../../ringbuf/ring.ts';
 import {
   closeSegment,
@@ -278,6 +279,7 @@ function run(
     last = statistics();
     over = true;
     liveness.close();
+    process.off('exit', onExit);
     removeSegments(segments);
     if (stopping && failure === undefined) ended.resolve();
     else ended.reject(failure ?? new ServerError('BTFUSE_ERR_WORKER', 'the serving thread ended'));
@@ -300,9 +302,18 @@ function run(
     }
     return ended.promise;
   }
+  /** The process ends without a stop: what can still be done at once. */
+  function onExit(): void {
+    requestStop(ring);
+    for (const segment of Object.values(segments)) {
+      retireSegment(segment);
+      if (segment.name !== undefined) native().shmUnlink(segment.name);
+    }
+  }
   function onSignal(): void {
     void stop().catch(() => {});
   }
+  process.on('exit', onExit);
   if (options.signals !== false) for (const signal of SIGNALS) process.on(signal, onSignal);
 
   for (const segment of [segments.data, segments.store, segments.ring]) publishSegment(segment);
