@@ -69,6 +69,15 @@ export interface Ring {
   /** Bytes of each slab that this server has backed itself. */
   readonly slabs: Uint32Array;
   tickets: number;
+  /** Slots served last, watched by serveRecent(); and which of them the next one replaces. */
+  readonly recent: Uint32Array;
+  recentNext: number;
+}
+
+/** What a turn of serving found out. */
+interface Batch {
+  /** A client posted from our own CPU. */
+  shared: boolean;
 }
 
 export interface ServeOptions {
@@ -84,6 +93,10 @@ export interface ServeOptions {
 }
 
 const HOOK_BATCHES = 1024;
+/** Slots that are watched directly, looks at them between two looks at the summary, most served in a row. */
+const RECENT = 4;
+const RECENT_POLLS = 128;
+const RECENT_BATCH = 64;
 /** The idle server offers its CPU so often: a client on it would otherwise wait out the whole spin. */
 const YIELD_US = 5;
 /** Between two looks at every leaf, when nobody rings: a bound on the harm of any mistake. */
@@ -99,6 +112,8 @@ export function openRing(segment: Segment): Ring {
     pending: new Uint32Array(SLOTS_MAX),
     slabs: new Uint32Array(SLOTS_MAX),
     tickets: 0,
+    recent: new Uint32Array(RECENT),
+    recentNext: 0,
   };
 }
 
@@ -126,9 +141,13 @@ export function serve(
   i32[HEADER + RING_HEADER_SPIN_US] = spinUs;
   i32[HEADER + RING_HEADER_SERVER_CPU] = placement.cpu;
   Atomics.store(i32, HEADER + RING_HEADER_SERVER_TID, ring.native.gettid());
+  const batch: Batch = { shared: false };
   let batches = 0;
   while (Atomics.load(i32, STOP) === 0) {
-    if (serveRecent(ring, handler)) continue;
+    if (serveRecent(ring, handler, batch, placement.cpu)) {
+      if (++batches % HOOK_BATCHES === 0) hook();
+      publishPlacement(ring, placement, batches, batch.shared);
+    }
     if (Atomics.load(i32, SUMMARY) !== 0) {
       const shared = serveBatch(ring, handler, placement.cpu);
       if (++batches % HOOK_BATCHES === 0) hook();
@@ -142,24 +161,35 @@ export function serve(
   refuseAll(ring);
 }
 
-const RECENT = 4;
-const RECENT_POLLS = 128;
-const recent = new Int32Array(RECENT).fill(0);
-let recentNext = 0;
-function serveRecent(ring: Ring, handler: Handler): boolean {
-  const { i32 } = ring;
+/**
+ * A client that has just been served is the likeliest to ask next: its slot is watched directly, so that the
+ * two bitmap words stay in the clients' caches (a third of the warm round trip). The bits are set all the
+ * same; whoever is not watched waits for a look at the summary, at most RECENT_POLLS later. True when
+ * something was served.
+ */
+function serveRecent(ring: Ring, handler: Handler, batch: Batch, cpu: number): boolean {
+  const { i32, recent } = ring;
   let served = 0;
+  batch.shared = false;
   for (let left = RECENT_POLLS; left > 0; left--) {
     for (let i = 0; i < RECENT; i++) {
-      const slot = recent[i];
-      if (i32[SLOTS + slot * SLOT_RECORD_WORDS + SLOT_STATE] === SLOT_STATE_REQUEST) {
-        serveSlot(ring, handler, slot);
-        left = RECENT_POLLS;
-        if (++served === 64) return false;
-      }
+      const word = SLOTS + recent[i] * SLOT_RECORD_WORDS;
+      if (Atomics.load(i32, word + SLOT_STATE) !== SLOT_STATE_REQUEST) continue;
+      if (ring.pending[recent[i]] !== 0) continue;
+      if (i32[word + SLOT_CPU] === cpu) batch.shared = true;
+      serveSlot(ring, handler, recent[i]);
+      left = RECENT_POLLS;
+      // The others' turn, and the control plane's.
+      if (++served === RECENT_BATCH || batch.shared) return true;
     }
   }
-  return false;
+  return served !== 0;
+}
+
+function watch(ring: Ring, slot: number): void {
+  const { recent } = ring;
+  for (let i = 0; i < RECENT; i++) if (recent[i] === slot) return;
+  recent[ring.recentNext++ % RECENT] = slot;
 }
 
 /** Serves every slot whose bit is set. True when a client posted from our own CPU. */
@@ -174,10 +204,11 @@ function serveBatch(ring: Ring, handler: Handler, cpu: number): boolean {
     while (bits !== 0) {
       const slot = leaf * SLOTS_PER_LEAF + (31 - Math.clz32(bits & -bits));
       bits &= bits - 1;
-      if (i32[SLOTS + slot * SLOT_RECORD_WORDS + SLOT_CPU] === cpu) shared = true;
-      if (recent[0] !== slot && recent[1] !== slot && recent[2] !== slot && recent[3] !== slot) {
-        recent[recentNext++ % RECENT] = slot;
-      }
+      const word = SLOTS + slot * SLOT_RECORD_WORDS;
+      // The bit of a watched slot is often a request that has been served already.
+      if (Atomics.load(i32, word + SLOT_STATE) === SLOT_STATE_IDLE) continue;
+      if (i32[word + SLOT_CPU] === cpu) shared = true;
+      watch(ring, slot);
       serveSlot(ring, handler, slot);
     }
   }
