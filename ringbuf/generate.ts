@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import {
   constants,
   type Field,
@@ -272,4 +273,4 @@ function main(): void {
   }
 }
 
-if (import.meta.main) main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();
