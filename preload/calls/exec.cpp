@@ -14,6 +14,7 @@
 #include "calls.h"
 #include "exec_environment.h"
 #include "exec_file.h"
+#include "exec_name.h"
 #include "user_memory.h"
 
 namespace btfuse {
@@ -40,7 +41,10 @@ struct Plan {
   long fd;           ///< started from this descriptor; -1: by the name that the program gave
   const char* path;  ///< else by this one, of an interpreter on the host
   bool by_name;      ///< the request as it stands
-  uint32_t levels;   ///< "#!" lines that we follow in the kernel's place
+  bool tree;         ///< a copy of a program in the tree, which `dirfd` and `name` name
+  long dirfd;
+  const char* name;
+  uint32_t levels;  ///< "#!" lines that we follow in the kernel's place
   char* interpreters[kScriptLevels + 1];
   char* arguments[kScriptLevels + 1];
 };
@@ -64,6 +68,7 @@ int settle(Call& call, Thread& self, const Request& request, ExecFile& file, con
   if (unhooked && !allows_static(request.envp, call.stack)) return -EACCES;
   if (tree) {
     plan.fd = copy_to_memfd(call, self, file, path);
+    plan.tree = true;
     return plan.fd < 0 ? (int)plan.fd : 0;
   }
   if (file.crossed) {
@@ -84,7 +89,7 @@ __attribute__((noinline)) int make_plan(Call& call, Thread& self, const Request&
                                         char (*lines)[kHeadSize], Plan& plan) {
   plan.fd = -1;
   plan.path = nullptr;
-  plan.by_name = false;
+  plan.by_name = plan.tree = false;
   plan.levels = 0;
   long dirfd = request.dirfd;
   const char* path = request.path;
@@ -97,6 +102,8 @@ __attribute__((noinline)) int make_plan(Call& call, Thread& self, const Request&
     if (file.description != 0 || file.crossed) kernel_can = false;
     bool script = file.head_length >= 2 && file.head[0] == '#' && file.head[1] == '!';
     if (!script) {
+      plan.dirfd = dirfd;
+      plan.name = path;
       error =
           settle(call, self, request, file, path == nullptr ? "" : path, plan.levels == 0, plan);
       close_exec(call, self, file);
@@ -170,7 +177,9 @@ long start_image(const Call& call, const Request& request, const Plan& plan, cha
 /** Gives up what the old image holds in the ring, then lets the kernel replace it. */
 long replace_image(Call& call, Thread& self, const Request& request, const Plan& plan,
                    unsigned char* memory, uint64_t environment, long count) {
-  char** envp = build_environment(self, request.envp, memory);
+  char exe[kExecNameMax];
+  bool named = plan.tree && exec_name(call, self, plan.dirfd, plan.name, exe);
+  char** envp = build_environment(self, request.envp, named ? exe : nullptr, memory);
   char* const* argv = request.argv;
   if (!plan.by_name && plan.levels > 0) {
     auto** list = (char**)(memory + environment);
@@ -183,7 +192,7 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
 
 __attribute__((noinline)) Verdict run_plan(Call& call, Thread& self, const Request& request,
                                            const Plan& plan) {
-  long environment = environment_size(request.envp, call.stack);
+  long environment = environment_size(request.envp, plan.tree ? kExecNameMax : 0, call.stack);
   long count = count_pointers(request.argv, call.stack);
   if (environment < 0 || count < 0) return done(call, -EFAULT);
   environment = (environment + 7) & ~7l;

@@ -14,9 +14,10 @@ constexpr char kPreload[] = "LD_PRELOAD=";
 constexpr char kSession[] = "BTFUSE_SESSION=";
 constexpr char kImages[] = "BTFUSE_IMAGES=";
 constexpr char kInherit[] = "BTFUSE_INHERIT=";
+constexpr char kExe[] = "BTFUSE_EXE=";
 constexpr char kStatic[] = "BTFUSE_STATIC=allow";
 /** The variables above, and a terminating null. */
-constexpr uint64_t kAdded = 5;
+constexpr uint64_t kAdded = 6;
 /** Five decimal numbers with their colons. */
 constexpr uint64_t kInheritRoom = 5 * 11;
 
@@ -104,17 +105,17 @@ long count_pointers(char* const* list, uint64_t stack) {
   }
 }
 
-long environment_size(char* const* envp, uint64_t stack) {
+long environment_size(char* const* envp, uint64_t exe_length, uint64_t stack) {
   long count = count_pointers(envp, stack);
   if (count < 0) return count;
   uint64_t strings = sizeof kPreload + start.preload_length + 1 +
                      length_of(find(envp, kPreload, stack), stack) + sizeof kSession +
                      BT_SESSION_NAME_MAX + sizeof kImages + start.images_length + sizeof kInherit +
-                     kInheritRoom;
+                     kInheritRoom + sizeof kExe + exe_length;
   return (long)(((uint64_t)count + kAdded) * sizeof(char*) + strings);
 }
 
-char** build_environment(Thread& self, char* const* envp, unsigned char* memory) {
+char** build_environment(Thread& self, char* const* envp, const char* exe, unsigned char* memory) {
   uint64_t stack = (uint64_t)__builtin_frame_address(0);
   long count = count_pointers(envp, stack);
   char** list = (char**)memory;
@@ -127,7 +128,7 @@ char** build_environment(Thread& self, char* const* envp, unsigned char* memory)
       continue;
     }
     bool ours = begins(entry, kSession, stack) || begins(entry, kImages, stack) ||
-                begins(entry, kInherit, stack);
+                begins(entry, kInherit, stack) || begins(entry, kExe, stack);
     if (!ours) *next++ = entry;
   }
   Writer out{(char*)(list + count + kAdded)};
@@ -142,6 +143,12 @@ char** build_environment(Thread& self, char* const* envp, unsigned char* memory)
   out.text(kImages);
   out.text(start.images, start.images_length);
   out.end();
+  if (exe != nullptr) {
+    *next++ = out.at;
+    out.text(kExe);
+    out.text(exe);
+    out.end();
+  }
   *next++ = out.at;
   write_inherit(out, process_of(self));
   *next = nullptr;

@@ -9,6 +9,7 @@
 
 #include "../client/memory.h"
 #include "descriptors.h"
+#include "host_walk.h"
 #include "user_memory.h"
 
 namespace btfuse {
@@ -38,6 +39,16 @@ int32_t ask_about(Call& call, Thread& self, const ExecFile& file, uint32_t opcod
   if (file_mode != nullptr) *file_mode = ((const Attributes*)slot->attr)->mode;
   end(self);
   return status;
+}
+
+/** An O_PATH descriptor cannot be read; another one of the same file can. */
+void reopen(ExecFile& file) {
+  char text[32];
+  proc_path_of(file.fd, text);
+  long fd = kernel(SYS_openat, AT_FDCWD, text, kLookFlags);
+  if (fd < 0) return;
+  file.fd = fd;
+  file.borrowed = false;
 }
 
 /** The last component of a path. */
@@ -91,6 +102,7 @@ int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t a
   if (start.where == Where::HOST && start.length == 0 && (at_flags & AT_EMPTY_PATH)) {
     file.fd = (int)dirfd;
     file.borrowed = true;
+    if (read_exec(call, self, file, file.head, 1, 0) == -EBADF) reopen(file);
   } else {
     bool nofollow = (at_flags & AT_SYMLINK_NOFOLLOW) != 0;
     Call open = call;

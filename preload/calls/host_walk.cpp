@@ -32,20 +32,6 @@ bool prepend(Walk& walk, const char* text, uint64_t length) {
   return true;
 }
 
-/** "/proc/self/fd/<fd>", made without libc. */
-void proc_path_of(long fd, char (&text)[32]) {
-  memcpy(text, "/proc/self/fd/", 14);
-  char digits[12];
-  uint32_t count = 0;
-  do {
-    digits[count++] = (char)('0' + fd % 10);
-    fd /= 10;
-  } while (fd > 0);
-  char* at = text + 14;
-  while (count > 0) *at++ = digits[--count];
-  *at = 0;
-}
-
 /** The directory that the path is relative to, in walk.current. False: the kernel must say it. */
 bool start_directory(const Target& target, Walk& walk) {
   bool absolute = target.path[0] == '/';  // read first: its text may stand where `current` will
@@ -256,6 +242,35 @@ bool may_lead_into_tree(const Target& target, bool nofollow) {
   if (nofollow) return false;
   char link[1];
   return kernel(SYS_readlinkat, target.dirfd, target.path, link, sizeof link) > 0;
+}
+
+void proc_path_of(long fd, char (&text)[32]) {
+  memcpy(text, "/proc/self/fd/", 14);
+  char digits[12];
+  uint32_t count = 0;
+  do {
+    digits[count++] = (char)('0' + fd % 10);
+    fd /= 10;
+  } while (fd > 0);
+  char* at = text + 14;
+  while (count > 0) *at++ = digits[--count];
+  *at = 0;
+}
+
+bool prefix_on_host() {
+  enum : unsigned char { UNKNOWN, ABSENT, PRESENT };
+  static unsigned char state;
+  unsigned char known = __atomic_load_n(&state, __ATOMIC_RELAXED);
+  if (known == UNKNOWN) {
+    long found = kernel(SYS_faccessat, AT_FDCWD, client.prefix, F_OK);
+    known = found == -ENOENT || found == -ENOTDIR ? ABSENT : PRESENT;
+    __atomic_store_n(&state, known, __ATOMIC_RELAXED);
+  }
+  return known == PRESENT;
+}
+
+bool meets_symlink(const Target& target, bool nofollow) {
+  return !without_symlinks(target.dirfd, target.path, nofollow);
 }
 
 }  // namespace btfuse

@@ -18,4 +18,17 @@ int host_walk(Target& target, bool nofollow, const PathBuffer& buffer);
  */
 bool may_lead_into_tree(const Target& target, bool nofollow);
 
+/** "/proc/self/fd/<fd>", made without libc. */
+void proc_path_of(long fd, char (&text)[32]);
+
+/**
+ * Does the prefix stand on the host too? Then a symlink into it succeeds there, and ENOENT tells
+ * nothing: every host path has to be looked at before the kernel gets it. Looked up once per
+ * process.
+ */
+bool prefix_on_host();
+
+/** For such a prefix: can a symlink decide where the path leads? */
+bool meets_symlink(const Target& target, bool nofollow);
+
 }  // namespace btfuse

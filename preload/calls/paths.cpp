@@ -221,6 +221,13 @@ void classify(Thread& self, long dirfd, const char* path, uint32_t flags, uint64
   if (scan.begins && names_of(path, end).last) target.where = Where::UNSURE;
 }
 
+bool names_own_program(const char* path, uint64_t stack) {
+  long length = string_length(path, BT_PATH_MAX, stack);
+  if (length <= 0 || path[0] != '/') return false;
+  const char *at = path, *end = path + length;
+  return take_own_proc(at, end) && take(at, end, "exe") && at == end && end[-1] != '/';
+}
+
 int resolve(Target& target, uint32_t flags, const PathBuffer& buffer) {
   target.walked = true;
   return host_walk(target, (flags & PATH_NOFOLLOW) != 0, buffer);

@@ -55,6 +55,9 @@ int resolve(Target& target, uint32_t flags, const PathBuffer& buffer);
  */
 int cross(Thread& self, Slot* slot, uint32_t flags, Target& target, const PathBuffer& buffer);
 
+/** Is this path the /proc/self/exe of this process, in any of its spellings? */
+bool names_own_program(const char* path, uint64_t stack);
+
 /** The rest of an absolute path below the prefix; nullptr when it is not (lexically) below it. */
 const char* below_prefix(const char* path, const char* end);
 

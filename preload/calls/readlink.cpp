@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include "../client/memory.h"
+#include "descriptors.h"
+#include "exec_name.h"
 #include "request.h"
 #include "tree_path.h"
 #include "user_memory.h"
@@ -41,6 +43,12 @@ Verdict read_link(Call& call, Thread& self, PathArgument name, int buffer) {
   long dirfd = name.dirfd < 0 ? AT_FDCWD : call.args[(int)name.dirfd];
   uint32_t magic = magic_description(call, self, dirfd, (const char*)call.args[(int)name.path]);
   if (magic != 0) return read_magic(call, self, magic, to, (uint64_t)size);
+  uint32_t program = own_program(call, self, (const char*)call.args[(int)name.path]);
+  if (program != 0) {
+    Verdict verdict = read_magic(call, self, program, to, (uint64_t)size);
+    drop(self, program, call.stack);
+    return verdict;
+  }
 
   Slot* slot = ask(call, self, {.first = name}, fill);
   if (slot == nullptr) return Verdict::DONE;

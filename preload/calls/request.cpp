@@ -37,14 +37,17 @@ long on_host(const Call& call, const PathCall& paths, const Target* targets) {
   return syscall6(call.nr, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
-/** After ENOENT: does a symlink of the host lead one of the paths into the tree? 1, 0 or -errno. */
+/** Does a symlink of the host lead one of the paths into the tree? 1, 0 or -errno. */
 int leads_into_tree(Slot* slot, const PathCall& paths, Target* targets, uint32_t count) {
   int found = 0;
   for (uint32_t i = 0; i < count; i++) {
     Target& target = targets[i];
     uint32_t flags = i == 0 ? paths.first.flags : paths.second.flags;
     if (target.walked || target.where != Where::HOST || target.length == 0) continue;
-    if (!may_lead_into_tree(target, flags & PATH_NOFOLLOW)) continue;
+    bool nofollow = (flags & PATH_NOFOLLOW) != 0;
+    bool may =
+        prefix_on_host() ? meets_symlink(target, nofollow) : may_lead_into_tree(target, nofollow);
+    if (!may) continue;
     int error = resolve(target, flags, buffer_of(slot, i));
     if (error != 0) return error;
     if (target.where == Where::TREE) found = 1;
@@ -105,6 +108,15 @@ Turn ask_server(Call& call, Thread& self, Slot* slot, const PathCall& paths, Tar
 }
 
 Turn ask_kernel(Call& call, Slot* slot, const PathCall& paths, Target* targets, uint32_t count) {
+  if (prefix_on_host()) {
+    // A symlink into it would succeed there: looked at before the kernel gets the path.
+    int led = leads_into_tree(slot, paths, targets, count);
+    if (led > 0) return Turn::AGAIN;
+    if (led < 0) {
+      call.result = led;
+      return Turn::ANSWERED;
+    }
+  }
   call.result = on_host(call, paths, targets);
   if (call.result != -ENOENT) return Turn::ANSWERED;
   int led = leads_into_tree(slot, paths, targets, count);
@@ -199,7 +211,7 @@ Slot* ask(Call& call, Thread& self, const PathCall& paths, Fill fill) {
              call.stack, targets[1]);
   }
   if (paths.quick != nullptr && ask_store(call, self, paths, targets[0])) return nullptr;
-  bool host = all(Where::HOST, targets, count);
+  bool host = all(Where::HOST, targets, count) && !prefix_on_host();
   if (host) {
     call.result = on_kernel(call);
     if (call.result != -ENOENT) return nullptr;

@@ -154,6 +154,9 @@ void keep_environment(char** environment, const char* session, const char* prelo
     if (kept < 0) die("BTFUSE_IMAGES is too long.");
     start.images_length = (uint32_t)kept;
   }
+  if (const char* exe = variable(environment, "BTFUSE_EXE=")) {
+    if (keep(start.exe, sizeof start.exe, exe) < 0) start.exe[0] = 0;
+  }
   start.preload = preload;
   start.preload_length = (uint32_t)strlen(preload);
 }

@@ -1,7 +1,7 @@
 // Each C program prints what its calls on paths answer. It is given a directory H of the host's tmpfs and
 // works in H/bt and around it: once that is a plain directory, once the tree, and every line must be the
 // same. Crossings of the boundary are what these programs are about.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,11 +30,11 @@ function compile(name: string): string {
   return program;
 }
 
-/** Runs in an empty H; `inside` is what H/bt is. */
-function run(inside: 'directory' | 'tree', program: string): RunResult {
+/** Runs in an empty H; `inside` is what H/bt is: 'covered' is the tree over a directory of the host. */
+function run(inside: 'directory' | 'tree' | 'covered', program: string): RunResult {
   const prefix = join(host, 'bt');
   rmSync(host, { recursive: true, force: true });
-  mkdirSync(inside === 'directory' ? prefix : host, { recursive: true });
+  mkdirSync(inside === 'tree' ? host : prefix, { recursive: true });
   if (inside === 'directory') return command(program, [host], { cwd: binaries });
   return btfuse(['run', '--mount', prefix, '--', program, host], { cwd: binaries });
 }
@@ -45,10 +45,14 @@ describe('paths lead where they lead on tmpfs, and calls answer alike', needs('g
     const expected = run('directory', program);
     expect(expected.status, 'the program itself works').toBe(0);
     expect(expected.stdout.split('\n').length).toBeGreaterThan(20);
-    const got = run('tree', program);
+    const same = (got: RunResult): void => {
+      expect(got.stdout.split('\n')).toEqual(expected.stdout.split('\n'));
+      expect(got.stderr).toBe(expected.stderr);
+      expect(got.status).toBe(expected.status);
+    };
+    same(run('tree', program));
     expect(existsSync(join(host, 'bt')), 'the host got nothing').toBe(false);
-    expect(got.stdout.split('\n')).toEqual(expected.stdout.split('\n'));
-    expect(got.stderr).toBe(expected.stderr);
-    expect(got.status).toBe(expected.status);
+    same(run('covered', program));
+    expect(readdirSync(join(host, 'bt')), 'the host got nothing').toEqual([]);
   });
 });

@@ -6,6 +6,13 @@ static int show_arguments(int argc, char** argv) {
   for (int i = 0; i < argc; i++)
     printf(" [%s]", strncmp(argv[i], "/proc/self/fd", 13) == 0 ? "fd" : argv[i]);
   struct stat st;
+  char exe[PATH_MAX] = "";
+  if (strcmp(argv[argc - 1], "exe") == 0) {
+    SHOW(readlink("/proc/self/exe", exe, sizeof exe - 1));
+    printf(" exe %s, %s\n", exe, realpath("/proc/self/exe", NULL));
+    SHOW(readlink("/proc/self/exe", exe, 3));
+    SHOW(system("readlink /proc/self/exe"));
+  }
   const char* probe = getenv("PROBE");
   printf(" probe %d\n", probe == NULL ? -1 : stat(probe, &st));
   return 7;
@@ -171,6 +178,20 @@ static void spawning(const char* self) {
   SHOW(system("exit 3"));
 }
 
+static void own_name(void) {
+  char* arguments[] = {"zero", "args", "exe", NULL};
+  RUN(execve(h("/bt/prog"), arguments, environ));
+  RUN(execve(h("/bt/dir/../link"), arguments, environ));
+  RUN(execve(h("/in"), arguments, environ));
+  RUN(execve(h("/bt/out"), arguments, environ));
+  SHOW(chdir(h("/bt/dir")));
+  RUN(execve("../prog", arguments, environ));
+  int fd = open("../prog", O_RDONLY | O_CLOEXEC);
+  RUN(fexecve(fd, arguments, environ));
+  close(fd);
+  SHOW(chdir("/"));
+}
+
 static void large(const char* self) {
   static char* many[3002];
   for (int i = 0; i < 3000; i++) {
@@ -201,4 +222,5 @@ int main(int argc, char** argv) {
   scripts(self);
   spawning(self);
   large(self);
+  own_name();
 }
