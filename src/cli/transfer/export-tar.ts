@@ -47,7 +47,7 @@ export async function exportTar(connection: Connection, target: string): Promise
 async function packAll(connection: Connection, archive: Pack): Promise<void> {
   const written = new Map<number, string>();
   const { files, filesFree } = connection.statfs();
-  const progress = await startProgress('exporting', () => files - filesFree);
+  const progress = await startProgress('exporting', 'entries', () => files - filesFree);
   let count = 0;
   try {
     for (const entry of walkTree(connection, Buffer.from('/'))) {

@@ -51,7 +51,7 @@ export async function exportDirectory(
 ): Promise<void> {
   const written = new Map<number, Buffer>();
   const directories: { path: Buffer; stat: Stat }[] = [];
-  const progress = await startProgress('exporting', () => usedInodes(connection));
+  const progress = await startProgress('exporting', 'entries', () => usedInodes(connection));
   let count = 0;
   try {
     for (const entry of walkTree(connection, base)) {

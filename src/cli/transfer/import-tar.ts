@@ -1,5 +1,5 @@
 /** Filling a tree from a .tar, .tar.gz or .tgz file. */
-import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Connection } from '../../client/connect.ts';
@@ -22,21 +22,27 @@ import { type Attributes, createTreeWriter, type TreeWriter } from './tree-write
 
 const NS_PER_S = 1_000_000_000n;
 const BREATH = 64;
+const KIB = 1024;
 
 export async function importTar(connection: Connection, source: string): Promise<void> {
   const writer = createTreeWriter(connection, Buffer.from('/'));
   const archive = extract();
-  const progress = await startProgress('importing', () => 1);
   const input = createReadStream(source);
+  const progress = await startProgress('importing', 'KiB', () =>
+    Math.ceil(statSync(source).size / KIB),
+  );
   const streams = isGzip(source) ? [input, createGunzip(), archive] : [input, archive];
   const fed = pipeline(streams as unknown as [typeof input, NodeJS.WritableStream]);
   // Awaited below; until then a failure of it reaches us through the archive.
   fed.catch(() => {});
   let count = 0;
+  let shown = 0;
   try {
     for await (const entry of archive as AsyncIterable<Entry>) {
       await unpack(entry, writer);
       count += 1;
+      progress.add(Math.floor(input.bytesRead / KIB) - shown);
+      shown = Math.floor(input.bytesRead / KIB);
       if (count % BREATH === 0) await breathe();
     }
     await fed;

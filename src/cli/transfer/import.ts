@@ -46,7 +46,7 @@ export async function importDirectory(
   base: Buffer,
 ): Promise<void> {
   const writer = createTreeWriter(connection, base);
-  const progress = await startProgress('importing', () => countEntries(source));
+  const progress = await startProgress('importing', 'entries', () => countEntries(source));
   try {
     await copyAll(source, writer, progress);
     writer.finish();

@@ -12,11 +12,15 @@ export interface Progress {
 const silent: Progress = { add() {}, stop() {} };
 
 /** `total` is asked for on a terminal only: counting may be as dear as copying. */
-export async function startProgress(what: string, total: () => number): Promise<Progress> {
+export async function startProgress(
+  what: string,
+  unit: 'entries' | 'KiB',
+  total: () => number,
+): Promise<Progress> {
   if (!isatty(STDERR)) return silent;
   const { default: cliProgress } = await import('cli-progress');
   const bar: SingleBar = new cliProgress.SingleBar({
-    format: `${what} {bar} {percentage}% of {total} entries, {eta_formatted} left`,
+    format: `${what} {bar} {percentage}% of {total} ${unit}, {eta_formatted} left`,
     stream: process.stderr,
     clearOnComplete: true,
     hideCursor: true,
