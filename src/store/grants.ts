@@ -179,11 +179,7 @@ function place(store: Store, record: Grant, word: number, size: number, wanted: 
     return wanted;
   }
   if (offset > size) zeroTail(store, word, size, offset);
-  const done = linkRuns(store, record, word, wanted);
-  if (done > 0 && offset + done > getWide(store.i32, word + INODE_SIZE)) {
-    setSize(store, word, offset + done);
-  }
-  return done;
+  return linkRuns(store, record, word, wanted);
 }
 
 /** The bytes stay where they were prepared for: attach own blocks; copy where that cannot be. */
@@ -198,6 +194,8 @@ function linkRuns(store: Store, record: Grant, word: number, wanted: number): nu
       const bytes = linkPiece(store, record, run, word, at, runEnd);
       if (bytes <= 0) return at === offset ? bytes : at - offset;
       at += bytes;
+      // At once, since a later piece that is copied zeroes what lies behind the end of file.
+      if (at > getWide(store.i32, word + INODE_SIZE)) setSize(store, word, at);
     }
   }
   return wanted;
@@ -241,7 +239,10 @@ function shorten(record: Grant, run: number, count: number): void {
   runs[run + RUN_COUNT] -= count;
 }
 
-/** The end of file has moved since an append was prepared: copy the bytes to where it is now. */
+/**
+ * The end of file has moved since an append was prepared: copy the bytes to where it is now. For that
+ * the grant's own blocks and the new ones are in use at once, so close to the limit it may be short.
+ */
 function moveRuns(store: Store, record: Grant, target: number, wanted: number): number {
   const { runs } = record;
   let done = 0;

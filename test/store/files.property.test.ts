@@ -284,6 +284,7 @@ class Model {
     const file = this.files[grant.file];
     const live = file.ino === grant.ino;
     const bytes = grant.bytes.subarray(0, most);
+    const free = statistics(store).blocksFree;
     const written = commitWrite(store, slot, bytes.length, grant.append);
     this.grants[slot] = undefined;
     if (written > 0) {
@@ -292,7 +293,9 @@ class Model {
         expect(store.committedEnd).toBe(at + written);
         this.committed(file, at, bytes.subarray(0, written));
       }
-      if (written < bytes.length) expect(statistics(store).blocksFree).toBe(0);
+      // Copying needs blocks beside the grant's own, and what waits in limbo cannot be had.
+      const needed = Math.ceil(bytes.length / PAGE_SIZE) + 1;
+      if (written < bytes.length) expect(free).toBeLessThan(needed);
     } else {
       expect(written).toBe(-ENOSPC);
     }

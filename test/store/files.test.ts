@@ -225,6 +225,22 @@ test('a file cut and grown again under a direct write has its bytes after the co
   fixture.close();
 });
 
+test('a direct write over a hole and a block allocated beyond the end is whole', () => {
+  const fixture = open();
+  const { store, ino } = fixture;
+  fallocate(store, ino, 1, PAGE_SIZE, PAGE_SIZE);
+  truncate(store, ino, 1);
+  const out = new Float64Array(256);
+  const pairs = prepareWrite(store, 0, ino, 1, 2 * PAGE_SIZE, out);
+  fill(fixture, out, pairs, 2);
+  expect(commitWrite(store, 0, 2 * PAGE_SIZE, true)).toBe(2 * PAGE_SIZE);
+  const bytes = readBytes(fixture, ino, 0, 3 * PAGE_SIZE);
+  expect(bytes.length).toBe(2 * PAGE_SIZE + 1);
+  expect(bytes.findLastIndex((byte) => byte !== 2)).toBe(0);
+  expect(checkStore(store)).toEqual([]);
+  fixture.close();
+});
+
 test('a direct write that is abandoned leaves neither bytes nor blocks', () => {
   const fixture = open();
   const { store, ino } = fixture;
