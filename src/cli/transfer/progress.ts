@@ -20,7 +20,7 @@ export async function startProgress(
   if (!isatty(STDERR)) return silent;
   const { default: cliProgress } = await import('cli-progress');
   const bar: SingleBar = new cliProgress.SingleBar({
-    format: `${what} {bar} {percentage}% of {total} ${unit}, {eta_formatted} left`,
+    format: `${what} {bar} {percentage}% of {total} ${unit}`,
     stream: process.stderr,
     clearOnComplete: true,
     hideCursor: true,
