@@ -1,13 +1,31 @@
 /** Sessions as a user meets them: they start, serve, refuse a second server, survive killed ones, leave nothing. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants as os, tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as layout from '../../ringbuf/layout.gen.ts';
 import { closeSegment, openSegment } from '../../ringbuf/segment.ts';
-import { openChannel } from '../../src/client/channel.ts';
+import {
+  beginRequest,
+  closeChannel,
+  openChannel,
+  replyPayload,
+  setPayload,
+  transact,
+} from '../../src/client/channel.ts';
 import { type Connection, connect } from '../../src/client/connect.ts';
+import { systemLibc } from '../../src/image/prepare.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/session.ts';
 
 const limits = { prefix: '/bt', bytes: 16 << 20, inodes: 1000 };
@@ -222,6 +240,42 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a server cleanly', async (si
   expect(left(name)).toEqual([]);
 });
 
+test('IMAGE is answered when the image is there, or with an errno', async () => {
+  const imagesDir = mkdtempSync(`${tmpdir()}/btfuse-images-`);
+  const logged: string[] = [];
+  try {
+    const server = await start({ imagesDir, log: (sentence) => logged.push(sentence) });
+    const ask = (path: string): { status: number; image: string } => {
+      const channel = openChannel(server.name);
+      beginRequest(channel, layout.OP_IMAGE);
+      setPayload(channel, [Buffer.from(path)], 0);
+      const status = transact(channel);
+      const image = Buffer.from(replyPayload(channel)).toString();
+      closeChannel(channel);
+      return { status, image };
+    };
+    // The main thread of this process is the control plane: it must not wait for itself.
+    const elsewhere = (path: string): Promise<{ status: number; image: string }> =>
+      new Promise((resolve, reject) => {
+        const worker = new Worker(new URL('./fixtures/image.ts', import.meta.url), {
+          workerData: { session: server.name, path },
+        });
+        worker.once('message', resolve);
+        worker.once('error', reject);
+      });
+    const { status, image } = await elsewhere(systemLibc());
+    expect(status).toBe(0);
+    expect(image.startsWith(imagesDir)).toBe(true);
+    expect(existsSync(image)).toBe(true);
+    expect((await elsewhere('/nonexistent')).status).toBeLessThan(0);
+    expect(logged.length).toBe(1);
+    expect(ask('').status).toBe(-os.errno.EINVAL);
+    expect(ask('/'.repeat(4096)).status).toBe(-os.errno.ENAMETOOLONG);
+  } finally {
+    rmSync(imagesDir, { recursive: true });
+  }
+});
+
 // ---- clients that die -----------------------------------------------------------------------------------
 
 test.each(['open', 'unlisted', 'grant', 'child'])('a killed client that held: %s', async (what) => {
@@ -290,7 +344,6 @@ test('garbage in every field of a slot harms nobody else', async () => {
     const pick = random() & 3;
     return pick === 0 ? random() : pick === 1 ? small[random() & 15] : random() & 0xff;
   };
-  const { transact } = await import('../../src/client/channel.ts');
   for (let i = 0; i < 20_000; i++) {
     for (let field = layout.SLOT_OPCODE; field < layout.SLOT_STATUS; field++)
       i32[word + field] = value();

@@ -26,7 +26,7 @@ import {
   SEEK_SET,
 } from '../posix.ts';
 import type { Store } from '../store.ts';
-import { accessed, modified } from './times.ts';
+import { accessed, accessedMeanwhile, modified } from './times.ts';
 
 /** Largest file offset + 1: MAX_LFS_FILESIZE of a 64-bit kernel, as a Number. */
 export const OFFSET_END = 2 ** 63;
@@ -122,7 +122,8 @@ export function lseek(
   } else if (whence !== SEEK_SET) return -EINVAL;
   const to = base + offset;
   if (to < 0) return -EINVAL;
-  return to >= OFFSET_END && base !== 0 ? -EOVERFLOW : to;
+  // The largest offset itself may be reached, but not passed.
+  return to >= OFFSET_END && base !== 0 && offset > 0 ? -EINVAL : to;
 }
 
 /** fallocate(2) through a description with these open flags → 0 or -errno. */
@@ -169,6 +170,6 @@ export function copyFileRange(
   if (from === to && toOffset < fromOffset + room && fromOffset < toOffset + room) return -EINVAL;
   beforeWrite(store, caller, to);
   const bytes = copyRange(store, from, fromOffset, to, toOffset, room);
-  accessed(store, from);
+  accessedMeanwhile(store, from);
   return bytes;
 }

@@ -20,8 +20,20 @@ let reads = 0;
 
 /** A read: atime moves only when it is not newer than mtime and ctime, or a day old. */
 export function accessed(store: Store, ino: number): void {
-  const { i32 } = store;
   if ((++reads & (READS_PER_CLOCK - 1)) === 0) now(store);
+  if (!isStale(store, ino)) return;
+  now(store);
+  touch(store, ino, ATIME);
+}
+
+/** As accessed, at the end of a write by the same request: not newer than what it wrote. */
+export function accessedMeanwhile(store: Store, ino: number): void {
+  if (isStale(store, ino)) touch(store, ino, ATIME);
+}
+
+/** relatime_need_update of fs/inode.c. */
+function isStale(store: Store, ino: number): boolean {
+  const { i32 } = store;
   const word = inodeWord(store, ino);
   const seconds = getWide(i32, word + INODE_ATIME);
   const nanoseconds = i32[word + INODE_ATIMENSEC];
@@ -30,9 +42,7 @@ export function accessed(store: Store, ino: number): void {
   const newer =
     (seconds > mtime || (seconds === mtime && nanoseconds > i32[word + INODE_MTIMENSEC])) &&
     (seconds > ctime || (seconds === ctime && nanoseconds > i32[word + INODE_CTIMENSEC]));
-  if (newer && store.nowSeconds - seconds < SECONDS_PER_DAY) return;
-  now(store);
-  touch(store, ino, ATIME);
+  return !newer || store.nowSeconds - seconds >= SECONDS_PER_DAY;
 }
 
 /** Contents changed: a write, or an entry made or removed in a directory. The caller has called now(). */
