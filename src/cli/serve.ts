@@ -16,8 +16,8 @@ export const defaultPrefix = '/bt';
 const DEFAULT_NAME = 'default';
 /** tmpfs's default is half of the memory too. */
 const DEFAULT_SHARE = 0.5;
-/** A Node that maps segments by way of WebAssembly memory only: 4 GiB with the segment's header. */
-const SMALL_MAPPING_MAX = 4 * 1024 ** 3 - 1024 ** 2;
+/** A Node that maps segments by way of WebAssembly memory only: 4 GiB, headers and spare blocks included. */
+const SMALL_MAPPING_MAX = 4 * 1024 ** 3 - 64 * 1024 ** 2;
 const DEFAULT_INODES = 1024 * 1024;
 
 /** Options that shape a server; they mean nothing to one that is up already. */
