@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x425d41f83742835bULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x36a74cdfae4c97ffULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -170,7 +170,8 @@ struct SegmentHeader {
   std::uint32_t device;  ///< (server) Minor number that stat gives as st_dev (major 0).
   std::uint32_t prefix_length;  ///< (server) Bytes of prefix.
   std::uint32_t name_length;  ///< (server) Bytes of name.
-  unsigned char pad0_[56];
+  std::uint32_t covers_host;  ///< (server) 1: something stands at prefix on the host too, so a symlink of the host into the tree would lead there instead.
+  unsigned char pad0_[52];
   unsigned char prefix[256];  ///< (server) Absolute, normal, no trailing slash; NUL-terminated.
   unsigned char name[64];  ///< (server) Session name; NUL-terminated.
   unsigned char pad1_[576];
@@ -189,6 +190,7 @@ static_assert(offsetof(SegmentHeader, state) == 56);
 static_assert(offsetof(SegmentHeader, device) == 60);
 static_assert(offsetof(SegmentHeader, prefix_length) == 64);
 static_assert(offsetof(SegmentHeader, name_length) == 68);
+static_assert(offsetof(SegmentHeader, covers_host) == 72);
 static_assert(offsetof(SegmentHeader, prefix) == 128);
 static_assert(offsetof(SegmentHeader, name) == 384);
 

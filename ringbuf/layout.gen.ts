@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x425d41f83742835bn;
+export const SCHEMA_HASH = 0x36a74cdfae4c97ffn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -179,6 +179,8 @@ export const SEGMENT_HEADER_DEVICE = 15;
 export const SEGMENT_HEADER_PREFIX_LENGTH = 16;
 /** (server) Bytes of name. */
 export const SEGMENT_HEADER_NAME_LENGTH = 17;
+/** (server) 1: something stands at prefix on the host too, so a symlink of the host into the tree would lead there instead. */
+export const SEGMENT_HEADER_COVERS_HOST = 18;
 /** (server) Absolute, normal, no trailing slash; NUL-terminated. */
 export const SEGMENT_HEADER_PREFIX_BYTES = 128;
 export const SEGMENT_HEADER_PREFIX_CAPACITY = 256;
@@ -674,6 +676,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'SegmentHeader.device': 60,
   'SegmentHeader.prefix_length': 64,
   'SegmentHeader.name_length': 68,
+  'SegmentHeader.covers_host': 72,
   'SegmentHeader.prefix': 128,
   'SegmentHeader.name': 384,
   RingHeader: 4096,

@@ -263,6 +263,7 @@ const segmentHeader: Struct = {
     { name: 'device', type: 'u32', offset: 60, writer: 'server', doc: 'Minor number that stat gives as st_dev (major 0).' },
     { name: 'prefix_length', type: 'u32', offset: 64, writer: 'server', doc: 'Bytes of prefix.' },
     { name: 'name_length', type: 'u32', offset: 68, writer: 'server', doc: 'Bytes of name.' },
+    { name: 'covers_host', type: 'u32', offset: 72, writer: 'server', doc: '1: something stands at prefix on the host too, so a symlink of the host into the tree would lead there instead.' },
     { name: 'prefix', type: 'bytes', offset: 128, count: 256, writer: 'server', doc: 'Absolute, normal, no trailing slash; NUL-terminated.' },
     { name: 'name', type: 'bytes', offset: 384, count: 64, writer: 'server', doc: 'Session name; NUL-terminated.' },
   ],

@@ -6,7 +6,7 @@
  * lives, so "is there a server?" has one answer, in every pid namespace and even for a killed one.
  * Create the ring first, then store and data.
  */
-import { fstatSync, statSync } from 'node:fs';
+import { fstatSync, lstatSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { SegmentError } from './errors.ts';
 import {
@@ -20,6 +20,7 @@ import {
   RING_SLOTS_OFFSET,
   SCHEMA_HASH,
   SEGMENT_DATA,
+  SEGMENT_HEADER_COVERS_HOST,
   SEGMENT_HEADER_CREATED_NS,
   SEGMENT_HEADER_DEVICE,
   SEGMENT_HEADER_KIND,
@@ -246,6 +247,15 @@ function word64(i32: Int32Array, word: number): bigint {
   return (BigInt(i32[word + 1] >>> 0) << 32n) | BigInt(i32[word] >>> 0);
 }
 
+/** Does anything stand there? What cannot be looked at counts as there. */
+function isOnHost(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
 function writeHeader(segment: Segment, options: CreateOptions): void {
   const { i32, u8 } = segment;
   const prefix = Buffer.from(options.prefix ?? '');
@@ -265,6 +275,7 @@ function writeHeader(segment: Segment, options: CreateOptions): void {
   i32[SEGMENT_HEADER_DEVICE] = options.device ?? 0;
   u8.set(prefix, SEGMENT_HEADER_PREFIX_BYTES);
   i32[SEGMENT_HEADER_PREFIX_LENGTH] = prefix.length;
+  i32[SEGMENT_HEADER_COVERS_HOST] = Number(prefix.length > 0 && isOnHost(options.prefix ?? ''));
   u8.set(name, SEGMENT_HEADER_NAME_BYTES);
   i32[SEGMENT_HEADER_NAME_LENGTH] = name.length;
   setWord64(i32, SEGMENT_HEADER_MAGIC, MAGIC);

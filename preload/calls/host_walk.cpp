@@ -257,17 +257,7 @@ void proc_path_of(long fd, char (&text)[32]) {
   *at = 0;
 }
 
-bool prefix_on_host() {
-  enum : unsigned char { UNKNOWN, ABSENT, PRESENT };
-  static unsigned char state;
-  unsigned char known = __atomic_load_n(&state, __ATOMIC_RELAXED);
-  if (known == UNKNOWN) {
-    long found = kernel(SYS_faccessat, AT_FDCWD, client.prefix, F_OK);
-    known = found == -ENOENT || found == -ENOTDIR ? ABSENT : PRESENT;
-    __atomic_store_n(&state, known, __ATOMIC_RELAXED);
-  }
-  return known == PRESENT;
-}
+bool prefix_on_host() { return ring_segment()->covers_host != 0; }
 
 bool meets_symlink(const Target& target, bool nofollow) {
   return !without_symlinks(target.dirfd, target.path, nofollow);
