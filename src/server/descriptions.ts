@@ -2,11 +2,14 @@
  * Open file descriptions. What must be believed (inode, access mode) stands in the store segment, which
  * clients map read-only; offset, status flags and the count of references stand in the ring, where a
  * client can lie: a lie can lose or keep a description of its own session and nothing else.
+ *
+ * A description without references is idle: clients revive it by taking the count from 0 to 1, we free it
+ * by taking the count from 0 to REFERENCES_FREED. Whoever comes first has it (docs/adr/0011).
  */
 import {
-  DESCRIPTION_CREATOR,
   DESCRIPTION_GENERATION,
   DESCRIPTION_INO,
+  DESCRIPTION_LOCKS,
   DESCRIPTION_MAPS,
   DESCRIPTION_MODE,
   DESCRIPTION_NEXT_FREE,
@@ -14,6 +17,7 @@ import {
   DESCRIPTION_RECORD_WORDS,
   DESCRIPTION_STATE,
   DESCRIPTION_STATE_FREE,
+  DESCRIPTION_STATE_HOLDER,
   DESCRIPTION_STATE_OPEN,
   DESCRIPTION_STATE_OWNER_SIGNAL,
   DESCRIPTION_STATE_POSITION,
@@ -23,6 +27,7 @@ import {
   DESCRIPTIONS_MAX,
   PROCESS_GENERATION,
   PROCESS_RECORD_WORDS,
+  REFERENCES_FREED,
   RING_DESCRIPTIONS_OFFSET,
   RING_PROCESSES_OFFSET,
   SUPERBLOCK_DESCRIPTIONS_FREE_HEAD,
@@ -45,7 +50,23 @@ export interface Descriptions {
   /** By id: the process record that opened it, and that record's generation then. Private. */
   readonly creators: Uint16Array;
   readonly generations: Int32Array;
+  /** Open descriptions in chains by inode % CHAINS: heads, and both neighbours by id. Private. */
+  readonly heads: Uint16Array;
+  readonly next: Uint16Array;
+  readonly previous: Uint16Array;
+  /** Opens since the last sweep. */
+  opened: number;
+  /** Where the next sweep goes on. */
+  hand: number;
 }
+
+const CHAINS = 4096;
+/** So many opens pay for one sweep, and so many records are what it looks at. */
+const OPENS_PER_SWEEP = 128;
+const SWEEP_RECORDS = 1024;
+const SETTLE_RECORDS = 8192;
+/** What the count reads as in an Int32Array. */
+const FREED = REFERENCES_FREED | 0;
 
 export function createDescriptions(store: Store, ring: Segment): Descriptions {
   const at = store.superblockWord;
@@ -67,6 +88,11 @@ export function createDescriptions(store: Store, ring: Segment): Descriptions {
     ),
     creators: new Uint16Array(DESCRIPTIONS_MAX),
     generations: new Int32Array(DESCRIPTIONS_MAX),
+    heads: new Uint16Array(CHAINS),
+    next: new Uint16Array(DESCRIPTIONS_MAX),
+    previous: new Uint16Array(DESCRIPTIONS_MAX),
+    opened: 0,
+    hand: 1,
   };
 }
 
@@ -107,40 +133,100 @@ export function openDescription(
   creator: number,
 ): number {
   const { store, ring, table } = descriptions;
-  const id = takeRecord(store, table);
-  if (id === 0) return -ENFILE;
+  if (++descriptions.opened >= OPENS_PER_SWEEP) sweepIdle(descriptions, SWEEP_RECORDS);
+  let id = takeRecord(store, table);
+  if (id === 0) {
+    sweepIdle(descriptions, DESCRIPTIONS_MAX);
+    id = takeRecord(store, table);
+    if (id === 0) return -ENFILE;
+  }
   const state = stateWord(id);
   ring.i32[state + DESCRIPTION_STATE_POSITION] = 0;
   ring.i32[state + DESCRIPTION_STATE_POSITION + 1] = 0;
   ring.i32[state + DESCRIPTION_STATE_STATUS_FLAGS] = openFlags & O_SETFL;
   ring.i32[state + DESCRIPTION_STATE_OWNER_SIGNAL] = 0;
+  ring.i32[state + DESCRIPTION_STATE_HOLDER] = 0;
   Atomics.store(ring.i32, state + DESCRIPTION_STATE_REFERENCES, 1);
   const word = descriptionWord(descriptions, id);
   store.i32[word + DESCRIPTION_INO] = ino;
   store.i32[word + DESCRIPTION_OPEN_FLAGS] = openFlags;
-  store.i32[word + DESCRIPTION_CREATOR] = creator;
+  store.i32[word + DESCRIPTION_LOCKS] = 0;
   descriptions.creators[id] = creator;
   descriptions.generations[id] =
     ring.i32[RING_PROCESSES_OFFSET / 4 + creator * PROCESS_RECORD_WORDS + PROCESS_GENERATION];
   store.i32[word + DESCRIPTION_MAPS] = 0;
   store.i32[word + DESCRIPTION_MODE] = modeOf(store, ino) & S_IFMT;
   store.i32[word + DESCRIPTION_STATE] = DESCRIPTION_STATE_OPEN;
+  enchain(descriptions, id, ino);
   reference(store, ino);
   return id;
 }
 
-/** RELEASE: frees the description if it is open and nobody holds it; anything else is a stale request. */
+/**
+ * RELEASE, and what sweeps do: frees the description if it is open and nobody holds it nor has just revived
+ * it; anything else is a stale request.
+ */
 export function releaseDescription(descriptions: Descriptions, id: number): void {
   if (!isOpen(descriptions, id)) return;
   const references = stateWord(id) + DESCRIPTION_STATE_REFERENCES;
-  if (Atomics.load(descriptions.ring.i32, references) === 0) freeDescription(descriptions, id);
+  if (Atomics.compareExchange(descriptions.ring.i32, references, 0, FREED) === 0)
+    freeDescription(descriptions, id);
 }
 
 /** A dead holder's reference, given back for it. */
 export function dropReference(descriptions: Descriptions, id: number): void {
   if (!isOpen(descriptions, id)) return;
   const references = stateWord(id) + DESCRIPTION_STATE_REFERENCES;
-  if (Atomics.sub(descriptions.ring.i32, references, 1) <= 1) freeDescription(descriptions, id);
+  const before = Atomics.sub(descriptions.ring.i32, references, 1);
+  // At 0 a living client may be about to revive it; below, some client has lied.
+  if (before === 1) releaseDescription(descriptions, id);
+  else if (before < 1) freeDescription(descriptions, id);
+}
+
+/** Frees idle descriptions among the next `records` ones; what is in use is left alone. */
+export function sweepIdle(descriptions: Descriptions, records: number): void {
+  const { store, ring, table } = descriptions;
+  const end = store.i32[table.freshWord];
+  descriptions.opened = 0;
+  let id = descriptions.hand;
+  for (let left = Math.min(records, end - 1); left > 0; left--, id++) {
+    if (id >= end) id = 1;
+    if (ring.i32[stateWord(id) + DESCRIPTION_STATE_REFERENCES] === 0)
+      releaseDescription(descriptions, id);
+  }
+  descriptions.hand = id;
+}
+
+/** Before the server sleeps: what recent opens left idle goes, so that a quiet session holds nothing. */
+export function settleIdle(descriptions: Descriptions): void {
+  if (descriptions.opened !== 0) sweepIdle(descriptions, SETTLE_RECORDS);
+}
+
+/** Frees the idle descriptions of an inode that has just lost its last name. */
+export function releaseIdle(descriptions: Descriptions, ino: number): void {
+  const { heads, next } = descriptions;
+  let id = heads[ino % CHAINS];
+  while (id !== 0) {
+    const following = next[id];
+    if (inodeOf(descriptions, id) === ino) releaseDescription(descriptions, id);
+    id = following;
+  }
+}
+
+function enchain(descriptions: Descriptions, id: number, ino: number): void {
+  const { heads, next, previous } = descriptions;
+  const head = heads[ino % CHAINS];
+  next[id] = head;
+  previous[id] = 0;
+  if (head !== 0) previous[head] = id;
+  heads[ino % CHAINS] = id;
+}
+
+function unchain(descriptions: Descriptions, id: number, ino: number): void {
+  const { heads, next, previous } = descriptions;
+  if (previous[id] === 0) heads[ino % CHAINS] = next[id];
+  else next[previous[id]] = next[id];
+  if (next[id] !== 0) previous[next[id]] = previous[id];
 }
 
 /** Frees an open description, whatever its count says. */
@@ -152,7 +238,8 @@ export function freeDescription(descriptions: Descriptions, id: number): void {
   store.i32[word + DESCRIPTION_STATE] = DESCRIPTION_STATE_FREE;
   store.i32[word + DESCRIPTION_INO] = 0;
   store.i32[word + DESCRIPTION_GENERATION]++;
-  Atomics.store(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES, 0);
+  Atomics.store(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES, FREED);
+  unchain(descriptions, id, ino);
   giveRecord(store, table, id);
   dropLock(descriptions.locks, ino, id);
   if (mapped) dropMap(store, ino);
@@ -166,4 +253,9 @@ export function noteMapping(descriptions: Descriptions, id: number): void {
   if (store.i32[word + DESCRIPTION_MAPS] !== 0) return;
   store.i32[word + DESCRIPTION_MAPS] = 1;
   addMap(store, store.i32[word + DESCRIPTION_INO]);
+}
+
+/** A lock was asked for: until it is given back, the last close has to be told. */
+export function noteLocks(descriptions: Descriptions, id: number, locked: boolean): void {
+  descriptions.store.i32[descriptionWord(descriptions, id) + DESCRIPTION_LOCKS] = locked ? 1 : 0;
 }

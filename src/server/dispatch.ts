@@ -45,6 +45,7 @@ import {
 import { DONE, PENDING, slotWord } from '../../ringbuf/ring.ts';
 import type { opcodes } from '../../ringbuf/schema.ts';
 import { EIO, ENOSYS } from '../store/errno.ts';
+import { releaseIdle } from './descriptions.ts';
 import { endGrant, GRANT_NONE } from './grants.ts';
 import type { Server } from './request.ts';
 import { ANSWER_LATER, onExit, onImage } from './requests/control.ts';
@@ -93,6 +94,7 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
     if (server.grants.kind[slot] !== GRANT_NONE && opcode !== OP_WRITE_COMMIT)
       endGrant(server.grants, slot);
     status = perform(server, opcode as Opcode, slot, word);
+    if (server.store.orphans.length !== 0) releaseOrphans(server);
   } catch (error) {
     status = -EIO;
     i32[word + SLOT_REPLY_FLAGS] = 0;
@@ -102,6 +104,13 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
   if (status < 0) i32[word + SLOT_REPLY_FLAGS] = 0;
   i32[word + SLOT_STATUS] = status;
   return DONE;
+}
+
+/** What only idle descriptions kept is gone before the reply: statfs right after must show it. */
+function releaseOrphans(server: Server): void {
+  const { orphans } = server.store;
+  for (let ino = orphans.pop(); ino !== undefined; ino = orphans.pop())
+    releaseIdle(server.descriptions, ino);
 }
 
 function fail(server: Server, opcode: number, error: unknown): void {

@@ -4,9 +4,12 @@
  */
 import {
   DESCRIPTION_STATE,
+  DESCRIPTION_STATE_HOLDER,
   DESCRIPTION_STATE_OPEN,
+  DESCRIPTION_STATE_REFERENCES,
   DESCRIPTIONS_MAX,
   FDS_MAX,
+  HOLDER_PROCESS_BITS,
   MAPPINGS_MAX,
   OP_RELEASE,
   PAGE_SIZE,
@@ -24,6 +27,7 @@ import {
   PROCESS_STATE_LIVE,
   PROCESS_VIRTUAL_FDS,
   PROCESSES_MAX,
+  REFERENCES_FREED,
   RING_FD_TABLE_SIZE,
   RING_FD_TABLES_OFFSET,
   RING_HEADER_PROCESS_HINT,
@@ -39,6 +43,7 @@ import {
   dropReference,
   freeDescription,
   releaseDescription,
+  stateWord,
 } from './descriptions.ts';
 import { endGrant } from './grants.ts';
 import { processWord, type Server } from './request.ts';
@@ -137,20 +142,37 @@ export function reclaimSlots(server: Server): void {
   }
 }
 
+/** The count of a description and who revived it, as one word: 64-bit index `pairIndex(id)`. */
+function pairs(server: Server): BigInt64Array {
+  const { buffer, byteOffset, length } = server.i32;
+  return new BigInt64Array(buffer, byteOffset, length >> 1);
+}
+
+function pairIndex(id: number): number {
+  return (stateWord(id) + DESCRIPTION_STATE_REFERENCES) / 2;
+}
+
+/** What a holder word can keep of a generation. */
+const HOLDER_GENERATIONS = 0xffffffff >>> HOLDER_PROCESS_BITS;
+const FREED_PAIR = BigInt(REFERENCES_FREED);
+
 /**
- * Frees the descriptions that nobody lists although their creator is gone: the answer to an open that a
- * killed client never took, a reference that it counted and never listed.
+ * Frees the idle descriptions, and those that nobody lists although whoever opened or revived them is gone:
+ * the answer to an open that a killed client never took, a reference that it counted and never listed.
  */
 export function sweepDescriptions(server: Server): void {
   const { i32, store, descriptions } = server;
   const end = store.i32[descriptions.table.freshWord];
-  const orphans: number[] = [];
+  const words = pairs(server);
+  const orphans = new Map<number, bigint>();
   for (let id = 1; id < end; id++) {
     if (store.i32[descriptionWord(descriptions, id) + DESCRIPTION_STATE] !== DESCRIPTION_STATE_OPEN)
       continue;
-    if (!creatorLives(server, id)) orphans.push(id);
+    const pair = Atomics.load(words, pairIndex(id));
+    if (BigInt.asIntN(32, pair) === 0n) releaseDescription(descriptions, id);
+    else if (!openerLives(server, id)) orphans.set(id, pair);
   }
-  if (orphans.length === 0) return;
+  if (orphans.size === 0) return;
   const listed = new Uint8Array(DESCRIPTIONS_MAX);
   for (let process = 1; process < PROCESSES_MAX; process++) {
     if (Atomics.load(i32, processWord(process) + PROCESS_STATE) === PROCESS_STATE_FREE) continue;
@@ -159,15 +181,29 @@ export function sweepDescriptions(server: Server): void {
       if (id < DESCRIPTIONS_MAX) listed[id] = 1;
     });
   }
-  for (const id of orphans) if (listed[id] === 0) freeDescription(descriptions, id);
+  for (const [id, pair] of orphans) {
+    if (listed[id] !== 0) continue;
+    // Dropped and revived meanwhile: then it is somebody's again.
+    if (Atomics.compareExchange(words, pairIndex(id), pair, FREED_PAIR) === pair)
+      freeDescription(descriptions, id);
+  }
 }
 
-function creatorLives(server: Server, id: number): boolean {
+/** Who revived it counts; until anybody has, who opened it. */
+function openerLives(server: Server, id: number): boolean {
   const { descriptions, i32 } = server;
-  const creator = descriptions.creators[id];
-  const word = processWord(creator);
-  if (creator === 0 || i32[word + PROCESS_GENERATION] !== descriptions.generations[id])
-    return false;
+  const holder = i32[stateWord(id) + DESCRIPTION_STATE_HOLDER] >>> 0;
+  if (holder !== 0) {
+    const generation = holder >>> HOLDER_PROCESS_BITS;
+    return processLives(server, holder % PROCESSES_MAX, generation, HOLDER_GENERATIONS);
+  }
+  return processLives(server, descriptions.creators[id], descriptions.generations[id], -1);
+}
+
+function processLives(server: Server, process: number, generation: number, mask: number): boolean {
+  const { i32 } = server;
+  const word = processWord(process);
+  if (process === 0 || ((i32[word + PROCESS_GENERATION] ^ generation) & mask) !== 0) return false;
   const state = Atomics.load(i32, word + PROCESS_STATE);
   return state === PROCESS_STATE_LIVE || state === PROCESS_STATE_FORKING;
 }

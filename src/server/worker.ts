@@ -13,6 +13,7 @@ import { native } from '../../ringbuf/native.ts';
 import { openRing, serve } from '../../ringbuf/ring.ts';
 import { openSegment } from '../../ringbuf/segment.ts';
 import { createWaiter } from '../../ringbuf/waiters.ts';
+import { loadProtections } from '../store/protections.ts';
 import { createStore } from '../store/store.ts';
 import { setWide } from '../store/wide.ts';
 import {
@@ -24,6 +25,7 @@ import {
   type ToWorker,
   type WorkerInput,
 } from './control.ts';
+import { settleIdle } from './descriptions.ts';
 import { dispatch } from './dispatch.ts';
 import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
 import { createServer, type Server } from './request.ts';
@@ -64,6 +66,7 @@ function build(): Server {
 
 /** Between batches: figures for the main thread, and its messages. */
 function hook(server: Server): void {
+  settleIdle(server.descriptions);
   setWide(control, CONTROL_REQUESTS, server.requests);
   control[CONTROL_FAILURES] = server.failures;
   control[CONTROL_DESCRIPTIONS] =
@@ -94,6 +97,7 @@ function take(server: Server, message: ToWorker): void {
   }
 }
 
+loadProtections();
 const server = build();
 const waiter = createWaiter(input.wait, server.ring.segment, native());
 tell({ kind: 'ready' });

@@ -26,6 +26,7 @@ import {
   S_IXGRP,
   S_IXUGO,
 } from './posix.ts';
+import { protections } from './protections.ts';
 import type { Store } from './store.ts';
 
 /** 0 when the caller has all of `mask` (MAY_*) on the inode, else -EACCES. */
@@ -102,9 +103,9 @@ export function modeAfterWrite(caller: Caller, mode: number, gid: number): numbe
   return modeAfterChown(caller, mode, gid);
 }
 
-/** may_linkat with fs.protected_hardlinks = 1, as every distribution sets it. */
+/** may_linkat: fs.protected_hardlinks forbids links to what one could not write anyway. */
 export function mayLink(store: Store, caller: Caller, ino: number): number {
-  if (isOwner(store, caller, ino)) return 0;
+  if (protections.hardlinks === 0 || isOwner(store, caller, ino)) return 0;
   const mode = store.i32[inodeWord(store, ino) + INODE_MODE];
   const risky =
     (mode & S_IFMT) !== S_IFREG ||

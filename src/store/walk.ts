@@ -24,6 +24,7 @@ import type { PathArgument } from './operations/path.ts';
 import { accessed } from './operations/times.ts';
 import { may } from './permission.ts';
 import { DOT, MAY_EXEC, S_IFDIR, S_IFLNK, S_IFMT, SLASH } from './posix.ts';
+import { mayFollow } from './protections.ts';
 import type { Store } from './store.ts';
 import { targetInto } from './texts.ts';
 
@@ -174,6 +175,10 @@ export function walkPath(
 
     // A symbolic link: its target takes the place of the component, the rest stays behind it.
     if (++walk.symlinks > SYMLOOP_MAX) return -ELOOP;
+    if (last) {
+      const followed = mayFollow(store, caller, directory, ino);
+      if (followed !== 0) return followed;
+    }
     accessed(store, ino);
     walk.dentry = 0;
     if (bytes !== walk.text) {

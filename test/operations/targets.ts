@@ -28,6 +28,7 @@ import * as opening from '../../src/store/operations/open.ts';
 import type { PathArgument } from '../../src/store/operations/path.ts';
 import * as removing from '../../src/store/operations/remove.ts';
 import * as renaming from '../../src/store/operations/rename.ts';
+import { loadProtections } from '../../src/store/protections.ts';
 import { createStore, segmentSizes } from '../../src/store/store.ts';
 import { createWalk } from '../../src/store/walk.ts';
 import { getWide } from '../../src/store/wide.ts';
@@ -166,7 +167,9 @@ function check(status: number): number {
   throw Object.assign(new Error(), { code: names.get(-status) });
 }
 
+/** Follows the machine's fs.protected_* settings, as a server does. */
 export function storeTarget(limits = { bytes: 64 << 20, inodes: 65536 }): Target {
+  loadProtections();
   const sizes = segmentSizes(limits);
   const make = (size: number, kind: typeof SEGMENT_STORE | typeof SEGMENT_DATA): Segment =>
     createSegment({ kind, session: null, size });

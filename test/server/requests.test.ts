@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as layout from '../../ringbuf/layout.gen.ts';
 import { dispatch } from '../../src/server/dispatch.ts';
 import { checkStore } from '../../src/store/check.ts';
+import { protections } from '../../src/store/protections.ts';
 import { createLoopback, type Fields, type Loopback, type Reply } from './loopback.ts';
 
 const {
@@ -249,6 +250,40 @@ test('O_TMPFILE, and a name for it afterwards', () => {
   const gone = create('gone');
   expect(status(layout.OP_UNLINK, { path: 'gone' })).toBe(0);
   expect(status(layout.OP_LINK, { ...link, path2: 'back', description: gone })).toBe(-ENOENT);
+});
+
+test('fs.protected_symlinks, _hardlinks and _regular', () => {
+  mkdir('tmp');
+  t.request(layout.OP_SETATTR, { path: 'tmp', valid: layout.FATTR_MODE, mode: 0o1777 });
+  const mine = { uid: 1000, gid: 1000 };
+  const theirs = { uid: 1001, gid: 1001 };
+  const make = open('tmp/f', c.O_CREAT | c.O_WRONLY, { ...mine, mode: 0o666 });
+  expect(make.status).toBe(0);
+  expect(status(layout.OP_SYMLINK, { path: 'tmp/l', path2: 'f', ...mine })).toBe(0);
+  const follow = (fields: Fields): number => lookup('tmp/l', fields).status;
+  const reopen = (fields: Fields): number => open('tmp/f', c.O_CREAT | c.O_WRONLY, fields).status;
+  let serial = 0;
+  const link = (fields: Fields): number =>
+    status(layout.OP_LINK, { path: 'tmp/l', path2: `tmp/hard${serial++}`, ...fields });
+  const before = { ...protections };
+  try {
+    for (const [level, expected] of [
+      [0, 0],
+      [1, -1],
+    ]) {
+      Object.assign(protections, { symlinks: level, hardlinks: level, regular: level });
+      expect(follow(mine)).toBe(0);
+      expect(follow(theirs)).toBe(expected === 0 ? 0 : -EACCES);
+      expect(lookup('tmp/l/', theirs).status).toBe(expected === 0 ? -ENOTDIR : -EACCES);
+      expect(reopen(mine)).toBe(0);
+      expect(reopen(theirs)).toBe(expected === 0 ? 0 : -EACCES);
+      expect(link(mine)).toBe(0);
+      expect(link(theirs)).toBe(expected === 0 ? 0 : -EPERM);
+    }
+    expect(reopen({ uid: 0 })).toBe(-EACCES);
+  } finally {
+    Object.assign(protections, before);
+  }
 });
 
 // ---- descriptions -------------------------------------------------------------------------------------------

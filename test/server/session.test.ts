@@ -312,6 +312,21 @@ test('slots and records of killed clients are used again', async () => {
   tree.mkdir('/fine');
 });
 
+test('when slots run short, those of threads that have ended are taken back', async () => {
+  const server = await start();
+  const worker = new Worker(new URL('./fixtures/thread.ts', import.meta.url), {
+    workerData: { session: server.name },
+  });
+  const [slot] = (await once(worker, 'message')) as [number];
+  await once(worker, 'exit');
+  const ring = openSegment({ kind: layout.SEGMENT_RING, session: server.name });
+  const owner = (layout.RING_SLOTS_OFFSET + slot * layout.SLOT_RECORD_SIZE) / 4 + layout.SLOT_OWNER;
+  expect(ring.i32[owner]).not.toBe(0);
+  Atomics.add(ring.i32, (layout.PAGE_SIZE + 4 * layout.RING_HEADER_SLOTS_FULL) / 4, 1);
+  await until(() => ring.i32[owner] === 0);
+  closeSegment(ring);
+});
+
 // ---- hostile clients ---------------------------------------------------------------------------------------
 
 /** xorshift: the same garbage in every run. */

@@ -29,8 +29,8 @@ import {
 } from '../../store/operations/io.ts';
 import { O_APPEND, O_NOATIME, O_PATH } from '../../store/posix.ts';
 import { getWide, setWide } from '../../store/wide.ts';
-import { inodeOf, isOpen, openFlagsOf, stateWord } from '../descriptions.ts';
-import { setLock } from '../locks.ts';
+import { inodeOf, isOpen, noteLocks, openFlagsOf, stateWord } from '../descriptions.ts';
+import { LOCK_UN, setLock } from '../locks.ts';
 import { replyAttributes, replyResult, replyRoom } from '../reply.ts';
 import {
   type Server,
@@ -148,7 +148,11 @@ export function onSetlk(server: Server, word: number): number {
   const { i32, descriptions } = server;
   const id = takeDescription(server, word);
   if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
-  return setLock(descriptions.locks, inodeOf(descriptions, id), id, i32[word + SLOT_MODE]);
+  const type = i32[word + SLOT_MODE];
+  const status = setLock(descriptions.locks, inodeOf(descriptions, id), id, type);
+  // Before the reply: the very next close may be the last.
+  if (status === 0) noteLocks(descriptions, id, type !== LOCK_UN);
+  return status;
 }
 
 export function onFallocate(server: Server, word: number): number {

@@ -22,6 +22,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../posix.ts';
+import { mayReopen } from '../protections.ts';
 import type { Store } from '../store.ts';
 import { WALK_CREATE, WALK_FOLLOW, WALK_PARENT, type Walk, walkPath } from '../walk.ts';
 import { truncateOnOpen } from './attributes.ts';
@@ -91,6 +92,8 @@ export function create(
   }
   if ((flags & O_EXCL) !== 0) return -EEXIST;
   if (isDirectory(store, walk.ino)) return -EISDIR;
+  const reopened = mayReopen(store, caller, walk.parent, walk.ino);
+  if (reopened !== 0) return reopened;
   return openInode(store, caller, walk.ino, flags);
 }
 
