@@ -1,5 +1,7 @@
 /** The variables that put a program into a session; preload/image/start.h reads them. */
+import { readFileSync } from 'node:fs';
 import { defaultImagesDir } from '../image/prepare.ts';
+import { Failure } from './failure.ts';
 import { compileCachePath, shimPath } from './paths.ts';
 
 export interface SessionEnvironment {
@@ -41,4 +43,20 @@ export function plainEnvironment(): NodeJS.ProcessEnv {
   if (others.length > 0) env.LD_PRELOAD = others.join(':');
   else delete env.LD_PRELOAD;
   return env;
+}
+
+/** The session that this very process lives in, because the shim is in it. */
+export function sessionAroundUs(): string | undefined {
+  const session = process.env.BTFUSE_SESSION;
+  if (session === undefined || !(process.env.LD_PRELOAD ?? '').includes(shimPath)) return undefined;
+  return readFileSync('/proc/self/maps', 'latin1').includes(shimPath) ? session : undefined;
+}
+
+/** What the shim is in hands its session on to whatever it starts: no way leads into another one. */
+export function refuseNesting(wanted: string | undefined): void {
+  const around = sessionAroundUs();
+  if (around === undefined || around === wanted) return;
+  throw new Failure(
+    `this is inside session "${around}": sessions cannot be started in one another`,
+  );
 }

@@ -28,8 +28,9 @@ export function findProgram(command: string, prefix: string, lookup: TreeLookup)
     const kind = inTree ? lookup(path) : hostLookup(path);
     if (kind === 'executable') return { path: inTree ? path : candidate, inTree };
     if (kind === 'missing') continue;
+    // A shell passes over directories on PATH, but remembers files that it may not execute.
+    if (kind === 'directory' && !command.includes('/')) continue;
     refused ??= kind === 'directory' ? 'is a directory' : 'is not executable';
-    if (kind === 'directory' && !command.includes('/')) refused = undefined;
   }
   const name = escapeText(command);
   if (refused !== undefined) throw new Failure(`${name} ${refused}`, exits.NOT_EXECUTABLE);
@@ -96,13 +97,14 @@ function candidates(command: string): string[] {
 }
 
 function hostLookup(path: string): ReturnType<TreeLookup> {
-  const status = statSync(path, { throwIfNoEntry: false });
-  if (status === undefined) return 'missing';
-  if (status.isDirectory()) return 'directory';
   try {
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status === undefined) return 'missing';
+    if (status.isDirectory()) return 'directory';
     accessSync(path, constants.X_OK);
     return 'executable';
   } catch {
+    // Not for us to execute, or behind a directory that we may not search.
     return 'plain';
   }
 }

@@ -8,7 +8,7 @@ import { startServer } from '../server/session.ts';
 import { runChild } from './child.ts';
 import { inheritedDescriptors } from './descriptors.ts';
 import { startDetached } from './detached.ts';
-import { programEnvironment } from './environment.ts';
+import { programEnvironment, refuseNesting } from './environment.ts';
 import { complain, Failure } from './failure.ts';
 import { breathe, interrupt } from './interrupt.ts';
 import type { OptionValues } from './options.ts';
@@ -38,6 +38,7 @@ export async function run({ values, operands }: Parsed): Promise<number> {
   let started = false;
   forwardSignals(() => child, interrupt);
   checkBuilt();
+  refuseNesting(values.session);
   const early = findEarly(operands[0]!, prefixOf(values));
   await ensureImages();
   sweepPrivate();

@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../../ringbuf/layout.gen.ts';
 import { native } from '../../ringbuf/native.ts';
 import { defaultImagesDir, ensureImages } from '../image/prepare.ts';
 import { type ServerOptions, startServer } from '../server/session.ts';
+import { refuseNesting } from './environment.ts';
 import { exits } from './failure.ts';
 import { escapeText } from './names.ts';
 import type { OptionName, OptionValues } from './options.ts';
@@ -49,6 +50,7 @@ function defaultMemory(): number {
 
 export async function serve(parsed: Parsed): Promise<number> {
   checkBuilt();
+  refuseNesting(undefined);
   await ensureImages();
   sweepPrivate();
   const name = parsed.values.session ?? DEFAULT_NAME;

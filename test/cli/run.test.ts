@@ -106,6 +106,21 @@ describe('exit statuses', () => {
     expect(stderr).toBe(`btfuse: ${plain} is not executable\n`);
     expect(status).toBe(126);
   });
+  test.skipIf(process.getuid?.() !== 0)('126: behind a directory that is closed to us', () => {
+    const closed = mkdtempSync(join(folder, 'closed-'));
+    writeFileSync(join(closed, 'prog'), '', { mode: 0o755 });
+    chmodSync(folder, 0o755);
+    const env = { HOME: closed, PATH: `${closed}:${process.env.PATH}` };
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, bin];
+    const direct = command('setpriv', [...nobody, 'run', join(closed, 'prog')], { env });
+    expect(direct).toMatchObject({
+      status: 126,
+      stderr: expect.stringContaining('not executable'),
+    });
+    // On PATH such a directory does not keep the search from going on.
+    const { stderr } = command('setpriv', [...nobody, 'run', '/no/such/file'], { env });
+    expect(stderr).toBe('btfuse: /no/such/file: there is no such file\n');
+  });
   test('126: a directory', () => {
     const { status, stderr } = btfuse(['run', folder]);
     expect(stderr).toBe(`btfuse: ${folder} is a directory\n`);
@@ -208,6 +223,22 @@ describe('CMD', () => {
     const { stdout } = command('bash', ['-c', script]);
     const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(stdout)![1]!, 8);
     expect(flags & 0o4000).toBe(0);
+  });
+});
+
+describe('inside a session', () => {
+  const inside = (...args: string[]) => btfuse(['run', process.execPath, bin, ...args]);
+  test('another one cannot be started: its programs would stay in the first', () => {
+    for (const args of [['run', 'true'], ['serve'], ['run', '--session', 'other', 'true']]) {
+      const { status, stderr } = inside(...args);
+      expect(stderr).toMatch(/^btfuse: this is inside session "run-\S+": sessions cannot be/);
+      expect(status).toBe(125);
+    }
+  });
+  test('the same one can be used', () => {
+    const script = `echo a > /bt/a; "$0" "$1" run --session $BTFUSE_SESSION cat /bt/a; "$0" "$1" fs ls`;
+    const { status, stdout } = btfuse(['run', 'sh', '-c', script, process.execPath, bin]);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'a\na\n' });
   });
 });
 
