@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x36a74cdfae4c97ffULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xbaf075f5c3de875bULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -66,6 +66,14 @@ inline constexpr std::uint64_t BT_RING_LEAVES_OFFSET = 8192ULL;
 inline constexpr std::uint64_t BT_RING_LEAF_STRIDE = 64ULL;
 /** Process records. */
 inline constexpr std::uint64_t BT_RING_PROCESSES_OFFSET = 65536ULL;
+/** Idle descriptions by inode: WARM_MAX words holding description ids. Hints. */
+inline constexpr std::uint64_t BT_RING_WARM_OFFSET = 655360ULL;
+/** Words of that table; inode i has word i % WARM_MAX. */
+inline constexpr std::uint64_t BT_WARM_MAX = 4096ULL;
+/** Low bits of DescriptionState.holder: the process index; above them its generation. */
+inline constexpr std::uint64_t BT_HOLDER_PROCESS_BITS = 10ULL;
+/** DescriptionState.references of a description that the server has freed: no longer to be revived. */
+inline constexpr std::uint64_t BT_REFERENCES_FREED = 2147483648ULL;
 /** Slots. */
 inline constexpr std::uint64_t BT_RING_SLOTS_OFFSET = 1048576ULL;
 /** DescriptionState records. */
@@ -361,16 +369,18 @@ static_assert(offsetof(Slot, payload) == 512);
 /** The half of a description that its holders share and change: in the ring segment. */
 struct DescriptionState {
   std::int64_t position;  ///< (both) File offset.
-  std::uint32_t references;  ///< (both) Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE.
+  std::uint32_t references;  ///< (both) Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE, or leaves it idle: open, to be revived by an open of the same file with the same flags, or to be freed by the server.
+  std::uint32_t holder;  ///< (both) Who revived it last, 0 for nobody: HOLDER_PROCESS_BITS of process index, generation of the record above. Changed together with references by one 64-bit CAS.
   std::uint32_t status_flags;  ///< (both) O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, as F_SETFL changes them.
   std::uint32_t owner_signal;  ///< (client) F_SETOWN and friends; kept, never delivered.
-  unsigned char pad0_[44];
+  unsigned char pad0_[40];
 };
 static_assert(sizeof(DescriptionState) == 64);
 static_assert(offsetof(DescriptionState, position) == 0);
 static_assert(offsetof(DescriptionState, references) == 8);
-static_assert(offsetof(DescriptionState, status_flags) == 12);
-static_assert(offsetof(DescriptionState, owner_signal) == 16);
+static_assert(offsetof(DescriptionState, holder) == 12);
+static_assert(offsetof(DescriptionState, status_flags) == 16);
+static_assert(offsetof(DescriptionState, owner_signal) == 20);
 
 /** What stat tells. The first 96 bytes of an Inode record; words 0 and 1 hold ino and generation in a reply. */
 struct Attributes {
@@ -645,7 +655,7 @@ struct Description {
   std::uint32_t ino;  ///< (server) Inode; holds a reference.
   std::uint32_t open_flags;  ///< (server) O_* of the open: access mode, O_PATH, O_DIRECTORY.
   std::uint32_t generation;  ///< (server) +1 whenever it is freed.
-  std::uint32_t creator;  ///< (server) Process index that opened it.
+  std::uint32_t locks;  ///< (server) 1 while it may hold a flock lock, which must go with the last reference.
   std::uint32_t maps;  ///< (server) 1 once a memory map was set up through it.
   std::uint32_t next_free;  ///< (server) Chain of free descriptions.
   std::uint32_t mode;  ///< (server) S_IFMT of the inode: lets a client tell a directory without asking.
@@ -655,7 +665,7 @@ static_assert(offsetof(Description, state) == 0);
 static_assert(offsetof(Description, ino) == 4);
 static_assert(offsetof(Description, open_flags) == 8);
 static_assert(offsetof(Description, generation) == 12);
-static_assert(offsetof(Description, creator) == 16);
+static_assert(offsetof(Description, locks) == 16);
 static_assert(offsetof(Description, maps) == 20);
 static_assert(offsetof(Description, next_free) == 24);
 static_assert(offsetof(Description, mode) == 28);

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x36a74cdfae4c97ffn;
+export const SCHEMA_HASH = 0xbaf075f5c3de875bn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -62,6 +62,14 @@ export const RING_LEAVES_OFFSET = 8192;
 export const RING_LEAF_STRIDE = 64;
 /** Process records. */
 export const RING_PROCESSES_OFFSET = 65536;
+/** Idle descriptions by inode: WARM_MAX words holding description ids. Hints. */
+export const RING_WARM_OFFSET = 655360;
+/** Words of that table; inode i has word i % WARM_MAX. */
+export const WARM_MAX = 4096;
+/** Low bits of DescriptionState.holder: the process index; above them its generation. */
+export const HOLDER_PROCESS_BITS = 10;
+/** DescriptionState.references of a description that the server has freed: no longer to be revived. */
+export const REFERENCES_FREED = 2147483648;
 /** Slots. */
 export const RING_SLOTS_OFFSET = 1048576;
 /** DescriptionState records. */
@@ -345,12 +353,14 @@ export const DESCRIPTION_STATE_RECORD_SIZE = 64;
 export const DESCRIPTION_STATE_RECORD_WORDS = 16;
 /** (both) File offset. */
 export const DESCRIPTION_STATE_POSITION = 0;
-/** (both) Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE. */
+/** (both) Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE, or leaves it idle: open, to be revived by an open of the same file with the same flags, or to be freed by the server. */
 export const DESCRIPTION_STATE_REFERENCES = 2;
+/** (both) Who revived it last, 0 for nobody: HOLDER_PROCESS_BITS of process index, generation of the record above. Changed together with references by one 64-bit CAS. */
+export const DESCRIPTION_STATE_HOLDER = 3;
 /** (both) O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, as F_SETFL changes them. */
-export const DESCRIPTION_STATE_STATUS_FLAGS = 3;
+export const DESCRIPTION_STATE_STATUS_FLAGS = 4;
 /** (client) F_SETOWN and friends; kept, never delivered. */
-export const DESCRIPTION_STATE_OWNER_SIGNAL = 4;
+export const DESCRIPTION_STATE_OWNER_SIGNAL = 5;
 
 /** What stat tells. The first 96 bytes of an Inode record; words 0 and 1 hold ino and generation in a reply. */
 export const ATTRIBUTES_RECORD_SIZE = 96;
@@ -619,8 +629,8 @@ export const DESCRIPTION_INO = 1;
 export const DESCRIPTION_OPEN_FLAGS = 2;
 /** (server) +1 whenever it is freed. */
 export const DESCRIPTION_GENERATION = 3;
-/** (server) Process index that opened it. */
-export const DESCRIPTION_CREATOR = 4;
+/** (server) 1 while it may hold a flock lock, which must go with the last reference. */
+export const DESCRIPTION_LOCKS = 4;
 /** (server) 1 once a memory map was set up through it. */
 export const DESCRIPTION_MAPS = 5;
 /** (server) Chain of free descriptions. */
@@ -754,8 +764,9 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   DescriptionState: 64,
   'DescriptionState.position': 0,
   'DescriptionState.references': 8,
-  'DescriptionState.status_flags': 12,
-  'DescriptionState.owner_signal': 16,
+  'DescriptionState.holder': 12,
+  'DescriptionState.status_flags': 16,
+  'DescriptionState.owner_signal': 20,
   Attributes: 96,
   'Attributes.ino': 0,
   'Attributes.generation': 4,
@@ -880,7 +891,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Description.ino': 4,
   'Description.open_flags': 8,
   'Description.generation': 12,
-  'Description.creator': 16,
+  'Description.locks': 16,
   'Description.maps': 20,
   'Description.next_free': 24,
   'Description.mode': 28,

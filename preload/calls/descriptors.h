@@ -19,8 +19,8 @@ long install(Thread& self, uint32_t description, bool cloexec, long minimum = 0)
 
 /** +1 reference. */
 void hold(uint32_t description);
-/** -1 reference; the last one posts RELEASE. Uses begin/end, so never between them on one thread.
- */
+/** -1 reference; the last one may post RELEASE. Uses begin/end, so never between them on one
+ * thread. */
 void drop(Thread& self, uint32_t description, uint64_t user_stack);
 
 /** Open flags and file type as the server vouches for them (Description in the store segment). */

@@ -2,7 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "../client/idle.h"
 #include "../client/memory.h"
 #include "descriptors.h"
 #include "request.h"
@@ -57,9 +60,46 @@ void fill_openat(Slot& slot, const Call& call) {
   fill(slot, normal_flags((uint64_t)call.args[2]), (uint32_t)call.args[3]);
 }
 
-/** The description of the reply becomes a descriptor. */
-Verdict open_with(Call& call, Thread& self, const PathCall& paths, uint32_t flags, Fill fill) {
+/** Opens that do nothing but look at permissions: what another such open has left may serve them.
+ */
+bool may_revive(uint32_t flags) {
+  return (flags & (O_CREAT | O_TRUNC | O_EXCL | kTmpfile | O_PATH)) == 0 &&
+         (flags & O_ACCMODE) != O_ACCMODE;
+}
+
+/** src/store/operations/open.ts openInode, for the opens that succeed. */
+bool permits(const Searcher& who, const Attributes& file, uint32_t flags) {
+  const bool directory = S_ISDIR(file.mode);
+  const uint32_t access = flags & O_ACCMODE;
+  if (!directory && (!S_ISREG(file.mode) || (flags & O_DIRECTORY))) return false;
+  if (directory && access != O_RDONLY) return false;
+  if ((flags & O_NOATIME) && who.uid != file.uid) return false;
+  const uint32_t mask = access == O_RDONLY ? R_OK : access == O_WRONLY ? W_OK : R_OK | W_OK;
+  return quick_access(who, file, mask);
+}
+
+bool accept(Thread& self, const Searcher& who, QuickAnswer& quick, uint32_t flags,
+            uint64_t user_stack) {
+  if (!permits(who, quick.attributes, flags)) return false;
+  quick.description = revive(self, quick.attributes, flags & ~(uint32_t)O_CLOEXEC, user_stack);
+  return quick.description != 0;
+}
+
+bool accept_open(const Call& call, Thread& self, const Searcher& who, QuickAnswer& quick) {
+  return accept(self, who, quick, normal_flags((uint64_t)call.args[1]), call.stack);
+}
+bool accept_openat(const Call& call, Thread& self, const Searcher& who, QuickAnswer& quick) {
+  return accept(self, who, quick, normal_flags((uint64_t)call.args[2]), call.stack);
+}
+
+/** A description, idle so far or from the reply, becomes a descriptor. */
+Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill fill) {
+  QuickAnswer quick;
+  quick.accept = fill == fill_open ? accept_open : accept_openat;
+  if (may_revive(flags)) paths.quick = &quick;
   Slot* slot = ask(call, self, paths, fill);
+  if (slot == nullptr && quick.description != 0)
+    return done(call, install(self, quick.description, (flags & O_CLOEXEC) != 0));
   if (slot == nullptr) return Verdict::DONE;
   int32_t status = slot->status;
   uint32_t description = slot->reply_description;
@@ -79,7 +119,7 @@ Verdict sys_open(Call& call, Thread& self) {
 }
 
 Verdict sys_creat(Call& call, Thread& self) {
-  return open_with(call, self, {.first = {.path = 0}}, 0, fill_creat);
+  return open_with(call, self, {.first = {.path = 0}}, O_CREAT | O_WRONLY | O_TRUNC, fill_creat);
 }
 
 Verdict sys_openat(Call& call, Thread& self) {

@@ -181,6 +181,7 @@ bool ask_store(Call& call, Thread& self, const PathCall& paths, const Target& ta
   switch (quick_lookup(who, target.description, target.path, target.length, nofollow,
                        quick.attributes)) {
     case Quick::HIT:
+      if (quick.accept != nullptr && !quick.accept(call, self, who, quick)) return false;
       quick.answered = true;
       call.result = 0;
       return true;

@@ -19,6 +19,9 @@ struct QuickAnswer {
   bool real_ids = false;  ///< search with the real ids (access)
   bool answered = false;  ///< `attributes` is the answer; no slot was used
   Attributes attributes;
+  /** Asked about what was found; false: the server has to answer. nullptr: anything will do. */
+  bool (*accept)(const Call& call, Thread& self, const Searcher& who, QuickAnswer& quick) = nullptr;
+  uint32_t description = 0;  ///< open: for accept() to fill in
 };
 
 struct PathCall {

@@ -3,6 +3,7 @@
 #include "client.h"
 
 #include "../image/call.h"
+#include "idle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -315,7 +316,9 @@ void load_credentials(uint32_t index) {
 void release_reference(Thread& self, uint32_t description, uint64_t user_stack) {
   if (description == 0 || description >= BT_DESCRIPTIONS_MAX) return;
   DescriptionState* state = description_state(description);
-  if (__atomic_fetch_sub(&state->references, 1, __ATOMIC_ACQ_REL) != 1) return;
+  if (__atomic_load_n(&state->references, __ATOMIC_RELAXED) == 1) announce_idle(description);
+  if (__atomic_fetch_sub(&state->references, 1, __ATOMIC_SEQ_CST) != 1) return;
+  if (may_stay_idle(description)) return;
   Slot* slot = begin(self, user_stack);
   if (slot == nullptr) return;
   slot->opcode = BT_OP_RELEASE;

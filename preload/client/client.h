@@ -108,8 +108,8 @@ void load_credentials(uint32_t process);
 /** Backs the first `bytes` of the record's fd table (doubling). False: -ENOSPC, the words must not
  * be touched. */
 bool back_fd_table(uint32_t process, uint64_t bytes);
-/** -1 reference of a description; the last one posts RELEASE. Uses begin/end. descriptors.h: drop()
- * is this. */
+/** -1 reference of a description; the last one leaves it idle (idle.h) or posts RELEASE. Uses
+ * begin/end. descriptors.h: drop() is this. */
 void release_reference(Thread& self, uint32_t description, uint64_t user_stack);
 
 // ---- ring.cpp -----------------------------------------------------------------------------------

@@ -319,7 +319,8 @@ export function unlinkInode(store: Store, ino: number): void {
   }
   stamp(store, word, CTIME);
   endWrite(store, word);
-  freeIfUnused(store, ino);
+  if (freeIfUnused(store, ino)) return;
+  if (i32[word + INODE_NLINK] === 0) store.orphans.push(ino);
 }
 
 function holdParent(store: Store, parent: number): void {

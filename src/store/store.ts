@@ -106,6 +106,8 @@ export interface Store {
    * blocks are kept from reuse. The default says no.
    */
   grantsOut: () => boolean;
+  /** Inodes that lost their last name while something referred to them; the server empties it. */
+  readonly orphans: number[];
 }
 
 export interface StoreOptions {
@@ -308,5 +310,6 @@ function bindStore(
     nowNanoseconds: 0,
     committedEnd: 0,
     grantsOut: () => false,
+    orphans: [],
   };
 }
