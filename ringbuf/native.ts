@@ -63,6 +63,10 @@ export interface Native {
   threadAlive(pid: number, tid: number): boolean;
   /** CLOCK_REALTIME in ns. */
   clockRealtime(): bigint;
+  /** utimensat(AT_SYMLINK_NOFOLLOW) of a file of the host → 0 or -errno. */
+  setTimes(path: Uint8Array, atimeNs: bigint, mtimeNs: bigint): number;
+  /** mknod of a file of the host → 0 or -errno. */
+  makeNode(path: Uint8Array, mode: number, rdev: number): number;
   /** offsetof and sizeof as the C++ compiler sees them; compared with schema.ts by a test. */
   readonly offsets: Readonly<Record<string, number>>;
   readonly version: number;

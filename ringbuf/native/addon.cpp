@@ -67,6 +67,7 @@ extern "C" NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, n
   add_methods(env, exports, segment_methods, addon);
   add_methods(env, exports, memory_methods, addon);
   add_methods(env, exports, process_methods, addon);
+  add_methods(env, exports, file_methods, addon);
   add_facts(env, exports);
   return exports;
 }

@@ -83,6 +83,7 @@ struct Method {
 extern const Method segment_methods[];
 extern const Method memory_methods[];
 extern const Method process_methods[];
+extern const Method file_methods[];
 
 bool has_external_shared_array_buffer();
 

@@ -55,20 +55,20 @@ const makeSample = `
   mkfifo fifo
   printf locked > closed/file; chmod 500 closed
   ${isRoot ? 'chown 1234:5678 dir/random; chown -h 77:88 soft; chown 3000000:3000001 nothing' : ''}
-  touch -d '2001-02-03 04:05:06.123456' plain
+  touch -d '2001-02-03 04:05:06.123456789' plain
   touch -h -d '1999-01-01 00:00:00.5' soft
   touch -d '2038-02-01 00:00:00' nothing
   touch -d '2005-05-05 05:05:05' dir/deeper dir .
 `;
 
-/** Everything that a user can see of a tree, as lines to compare. Times as fine as Node can set them. */
+/** Everything that a user can see of a tree, as lines to compare. */
 function describeTree(base: string): string {
   const format = '%P\\0%y %m %n %s %l %T@\\0';
   const output = execFileSync('find', [base, '-printf', format]).toString('latin1');
   const fields = output.split('\0');
   const lines: string[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
-    const facts = fields[at + 1]!.replace(/(\.\d{6})\d+$/, '$1');
+    const facts = fields[at + 1]!;
     // Sizes of directories are the file system's own business.
     lines.push(`${JSON.stringify(fields[at])} ${facts.replace(/^(d \d+ \d+) \d+/, '$1')}`);
   }
@@ -147,6 +147,23 @@ describe('directories', () => {
     expect(readdirSync(outside)).toEqual([]);
   });
 
+  test('sockets and, as root, device nodes', needs('python3'), () => {
+    const from = join(folder, 'nodes');
+    const target = join(folder, 'nodes-out');
+    mkdirSync(from);
+    const script = 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])';
+    execFileSync('python3', ['-c', script, join(from, 'socket')]);
+    if (isRoot) execFileSync('mknod', [join(from, 'null'), 'c', '1', '3']);
+    expect(run('--import', from, '--export', target, 'true')).toMatchObject(ok);
+    const list = (path: string) =>
+      command('stat', ['-c', '%n %F %t %T %a', ...readdirSync(path)], { cwd: path });
+    expect(list(target).stdout).toBe(list(from).stdout);
+    const archive = join(folder, 'nodes.tar');
+    const packed = run('--import', from, '--export', archive, 'true');
+    expect(packed.status).toBe(0);
+    expect(packed.stderr).toBe('btfuse: "/socket" is a socket and is not exported\n');
+  });
+
   test('names that are no UTF-8 pass through', () => {
     const target = join(folder, 'bytes');
     const script = `printf b > "/bt/$(printf 'a\\377')"`;
@@ -163,7 +180,7 @@ describe('archives', needs('tar', 'gzip'), () => {
     const target = join(folder, `unpacked-${suffix}`);
     expect(run('--import', sample, '--export', archive, 'true')).toMatchObject(ok);
     mkdirSync(target);
-    execFileSync('tar', ['-xpf', archive, '-C', target]);
+    execFileSync('tar', ['--warning=no-timestamp', '-xpf', archive, '-C', target]);
     same(target);
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
@@ -174,7 +191,7 @@ describe('archives', needs('tar', 'gzip'), () => {
     // ustar holds neither such names nor such ids.
     const only = format === 'ustar' ? ['plain', 'dir', 'soft', 'script'] : ['.'];
     const args = [`--format=${format}`, '-cf', archive, '-C', sample, ...only];
-    execFileSync('tar', args);
+    execFileSync('tar', ['--warning=no-timestamp', ...args]);
     expect(run('--import', archive, '--export', target, 'true')).toMatchObject(ok);
     if (format !== 'ustar') {
       const seconds = (text: string): string => text.replace(/\.\d+$/gm, '');

@@ -1,5 +1,4 @@
 /** Writing a tree to a directory of the host, or (export-tar.ts) to a tar file. */
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -7,7 +6,6 @@ import {
   lchownSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   rmSync,
@@ -15,8 +13,10 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
+import { getSystemErrorMessage } from 'node:util';
+import { native } from '../../../ringbuf/native.ts';
 import type { Connection, Stat } from '../../client/connect.ts';
-import { complain, Failure } from '../failure.ts';
+import { Failure } from '../failure.ts';
 import { breathe } from '../interrupt.ts';
 import { escapeName, escapeText } from '../names.ts';
 import { join } from './bytes.ts';
@@ -27,7 +27,6 @@ import { startProgress } from './progress.ts';
 import { type TreeEntry, walkTree } from './tree-walk.ts';
 
 const BREATH = 64;
-const NS_PER_S = 1e9;
 const root = Buffer.from('/');
 
 /** The root of the tree → DIR, or TAR where the name says so. */
@@ -93,9 +92,6 @@ export function exportFile(connection: Connection, entry: TreeEntry, path: Buffe
     case modes.S_IFLNK:
       symlinkSync(connection.readlink(entry.path), path);
       break;
-    case modes.S_IFSOCK:
-      complain(`"${escapeName(path)}" is a socket and is not exported`);
-      return;
     default:
       makeNode(path, stat);
   }
@@ -126,19 +122,15 @@ function exportContent(connection: Connection, { path: from, stat }: TreeEntry, 
   }
 }
 
-/** Node has no mknod. */
 function makeNode(path: Buffer, stat: Stat): void {
-  const letters: Readonly<Record<number, string>> = {
-    [modes.S_IFIFO]: 'p',
-    [modes.S_IFCHR]: 'c',
-    [modes.S_IFBLK]: 'b',
-  };
-  const letter = letters[stat.mode & modes.S_IFMT]!;
-  const numbers =
-    letter === 'p' ? [] : [modes.majorOf(stat.rdev), modes.minorOf(stat.rdev)].map(String);
-  const result = spawnSync('mknod', ['--', path.toString(), letter, ...numbers]);
-  if (result.status === 0) return;
-  throw new Failure(`the device node "${escapeName(path)}" cannot be made here`);
+  check(native().makeNode(path, stat.mode, stat.rdev), 'be made', path);
+}
+
+/** The addon answers -errno. */
+function check(result: number, what: string, path: Buffer): void {
+  if (result >= 0) return;
+  const reason = getSystemErrorMessage(result);
+  throw new Failure(`"${escapeName(path)}" cannot ${what}: ${reason}`);
 }
 
 function makeDirectory(path: Buffer, isRoot: boolean): void {
@@ -153,7 +145,8 @@ function makeDirectory(path: Buffer, isRoot: boolean): void {
 function setAttributes(path: Buffer, stat: Stat): void {
   if (modes.keepsOwners) lchownSync(path, stat.uid, stat.gid);
   if (!modes.isSymlink(stat.mode)) chmodSync(path, stat.mode & modes.PERMISSIONS);
-  lutimesSync(path, Number(stat.atimeNs) / NS_PER_S, Number(stat.mtimeNs) / NS_PER_S);
+  // Node's own utimes rounds to microseconds.
+  check(native().setTimes(path, stat.atimeNs, stat.mtimeNs), 'be given its times', path);
 }
 
 function usedInodes(connection: Connection): number {

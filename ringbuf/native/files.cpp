@@ -1,0 +1,63 @@
+// What Node's fs cannot say of files of the host: times to the nanosecond, and device nodes. Used
+// by the export of a tree.
+#include "addon.h"
+
+#include <cerrno>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace btfuse::addon {
+namespace {
+
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+/** Names are bytes: a path comes in a typed array. Empty after a RangeError was thrown. */
+std::string path_of(const Arguments& arguments, std::size_t index) {
+  napi_typedarray_type type;
+  std::size_t length = 0;
+  void* data = nullptr;
+  const bool is_bytes = napi_get_typedarray_info(arguments.env, arguments.values[index], &type,
+                                                 &length, &data, nullptr, nullptr) == napi_ok &&
+                        type == napi_uint8_array;
+  std::string path(is_bytes ? static_cast<const char*>(data) : "", is_bytes ? length : 0);
+  if (!path.empty() && path.find('\0') == std::string::npos) return path;
+  range_error(arguments.env, "a path is a Uint8Array without NUL");
+  return {};
+}
+
+timespec time_of(const Arguments& arguments, std::size_t index) {
+  std::int64_t ns = 0;
+  bool lossless = false;
+  napi_get_value_bigint_int64(arguments.env, arguments.values[index], &ns, &lossless);
+  std::int64_t fraction = ns % kNsPerSecond;
+  if (fraction < 0) fraction += kNsPerSecond;
+  return {static_cast<time_t>((ns - fraction) / kNsPerSecond), static_cast<long>(fraction)};
+}
+
+napi_value set_times(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  if (path.empty()) return nullptr;
+  const timespec times[2] = {time_of(arguments, 1), time_of(arguments, 2)};
+  return outcome(env, utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW));
+}
+
+napi_value make_node(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  if (path.empty()) return nullptr;
+  const auto mode = static_cast<mode_t>(arguments.integer(1));
+  return outcome(env, mknod(path.c_str(), mode, static_cast<dev_t>(arguments.integer(2))));
+}
+
+}  // namespace
+
+const Method file_methods[] = {
+    {"setTimes", set_times},
+    {"makeNode", make_node},
+    {nullptr, nullptr},
+};
+
+}  // namespace btfuse::addon
