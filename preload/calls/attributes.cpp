@@ -130,6 +130,12 @@ bool omits_both(const Times& times) {
   return times.atime.tv_nsec == UTIME_OMIT && times.mtime.tv_nsec == UTIME_OMIT;
 }
 
+/** futimens and futimes: not on what was opened with O_PATH. */
+Verdict set_times_on(Call& call, Thread& self, uint32_t description) {
+  if (description_record(description)->open_flags & O_PATH) return done(call, -EBADF);
+  return set_on(call, self, description, fill_utimes);
+}
+
 }  // namespace
 
 Verdict sys_chmod(Call& call, Thread& self) {
@@ -193,7 +199,7 @@ Verdict sys_futimesat(Call& call, Thread& self) {
   if (error != 0) return done(call, error);
   if (call.args[1] == 0) {
     uint32_t description = description_of(self, call.args[0]);
-    return description == 0 ? Verdict::PASS : set_on(call, self, description, fill_utimes);
+    return description == 0 ? Verdict::PASS : set_times_on(call, self, description);
   }
   return ask_status(call, self, {.first = {.dirfd = 0, .path = 1}}, fill_utimes);
 }
@@ -210,7 +216,7 @@ Verdict sys_utimensat(Call& call, Thread& self) {
     uint32_t description = description_of(self, call.args[0]);
     if (description == 0) return Verdict::PASS;
     if (flags != 0) return done(call, -EINVAL);
-    return set_on(call, self, description, fill_utimes);
+    return set_times_on(call, self, description);
   }
   return ask_status(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
                     fill_utimes);
