@@ -52,6 +52,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'processes',
     'threads',
     'races',
+    'reopen',
   ];
   test.each(programs)('%s', (name) => {
     const program = compile(name);

@@ -23,11 +23,17 @@ async function runIn(session: string, program: string, args: string[]): Promise<
   return `${Buffer.concat(chunks).toString()}status ${status}`;
 }
 
-test('children killed at any moment leave nothing behind', needs('gcc'), async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'btfuse-kills-'));
-  const program = join(directory, 'kills');
-  const source = fileURLToPath(new URL('kills.c', import.meta.url));
-  const name = uniqueSession('kills');
+const programs = {
+  kills: 'children killed at any moment leave nothing behind',
+  revivals:
+    'files opened again and again, their users killed at any moment: nothing is left behind',
+};
+
+test.each(Object.entries(programs))('%s: %s', needs('gcc'), async (source) => {
+  const directory = mkdtempSync(join(tmpdir(), `btfuse-${source}-`));
+  const program = join(directory, source);
+  const file = fileURLToPath(new URL(`${source}.c`, import.meta.url));
+  const name = uniqueSession(source);
   await ensureImages();
   const server = await startServer({
     name,
@@ -37,7 +43,7 @@ test('children killed at any moment leave nothing behind', needs('gcc'), async (
     signals: false,
   });
   try {
-    expect(command('gcc', ['-w', source, '-o', program]).stderr).toBe('');
+    expect(command('gcc', ['-w', '-pthread', file, '-o', program]).stderr).toBe('');
     expect(await runIn(name, program, ['/bt'])).toBe('done\nstatus 0');
     // The records of the dead are freed by and by.
     await vi.waitFor(

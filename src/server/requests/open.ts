@@ -8,7 +8,6 @@ import {
 import { freeIfUnused } from '../../store/inodes.ts';
 import { create, keptFlags, open, openTemporary } from '../../store/operations/open.ts';
 import { openDescription, releaseDescription } from '../descriptions.ts';
-import { replyAttributes } from '../reply.ts';
 import { type Server, takeCaller, takePath } from '../request.ts';
 import { finishWalk } from './paths.ts';
 
@@ -58,7 +57,6 @@ function finishOpen(
     return id;
   }
   server.i32[word + SLOT_REPLY_DESCRIPTION] = id;
-  replyAttributes(server, word, ino);
   return 0;
 }
 
