@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xbaf075f5c3de875bULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x227f5cd3d9e757bULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -78,6 +78,10 @@ inline constexpr std::uint64_t BT_REFERENCES_FREED = 2147483648ULL;
 inline constexpr std::uint64_t BT_RING_SLOTS_OFFSET = 1048576ULL;
 /** DescriptionState records. */
 inline constexpr std::uint64_t BT_RING_DESCRIPTIONS_OFFSET = 8388608ULL;
+/** Per inode (ino % QUERIED_MAX) one byte: 1 once somebody was told its time stamps, 0 when a write is about to renew them. */
+inline constexpr std::uint64_t BT_RING_QUERIED_OFFSET = 12582912ULL;
+/** Bytes of that table. */
+inline constexpr std::uint64_t BT_QUERIED_MAX = 65536ULL;
 /** Per process: FDS_MAX + MAPPINGS_MAX words holding description ids. */
 inline constexpr std::uint64_t BT_RING_FD_TABLES_OFFSET = 16777216ULL;
 /** Bytes of one fd table. */
@@ -103,6 +107,9 @@ inline constexpr std::uint32_t BT_SLOT_STATE_IDLE = 0;
 inline constexpr std::uint32_t BT_SLOT_STATE_REQUEST = 1;
 inline constexpr std::uint32_t BT_SLOT_STATE_SLEEPING = 2;
 inline constexpr std::uint32_t BT_SLOT_STATE_DONE = 3;
+inline constexpr std::uint32_t BT_GRANT_NONE = 0;
+inline constexpr std::uint32_t BT_GRANT_SERVER = 1;
+inline constexpr std::uint32_t BT_GRANT_PINNED = 2;
 inline constexpr std::uint32_t BT_PROCESS_STATE_FREE = 0;
 inline constexpr std::uint32_t BT_PROCESS_STATE_FORKING = 1;
 inline constexpr std::uint32_t BT_PROCESS_STATE_LIVE = 2;
@@ -143,6 +150,7 @@ inline constexpr std::uint32_t BT_OP_PATH = 4099;
 inline constexpr std::uint32_t BT_OP_READ_DIRECT = 4100;
 inline constexpr std::uint32_t BT_OP_WRITE_PREPARE = 4101;
 inline constexpr std::uint32_t BT_OP_WRITE_COMMIT = 4102;
+inline constexpr std::uint32_t BT_OP_TOUCH = 4103;
 inline constexpr std::uint32_t BT_REQUEST_POSITION = 1;
 inline constexpr std::uint32_t BT_REQUEST_POSITION2 = 2;
 inline constexpr std::uint32_t BT_REQUEST_SLAB = 4;
@@ -220,7 +228,8 @@ struct RingHeader {
   std::uint32_t slots_full;  ///< (client) Times a thread found no free slot.
   std::uint32_t slot_hint;  ///< (client) Where to look for a free slot first.
   std::uint32_t process_hint;  ///< (client) Where to look for a free process record first.
-  unsigned char pad4_[3568];
+  std::uint32_t slots_high;  ///< (client) No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised.
+  unsigned char pad4_[3564];
 };
 static_assert(sizeof(RingHeader) == 4096);
 static_assert(offsetof(RingHeader, bell) == 0);
@@ -235,6 +244,7 @@ static_assert(offsetof(RingHeader, unknown_calls) == 512);
 static_assert(offsetof(RingHeader, slots_full) == 516);
 static_assert(offsetof(RingHeader, slot_hint) == 520);
 static_assert(offsetof(RingHeader, process_hint) == 524);
+static_assert(offsetof(RingHeader, slots_high) == 528);
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
 struct Process {
@@ -281,7 +291,7 @@ struct Slot {
   std::uint32_t owner;  ///< (both) Kernel tid of the owning thread, 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.
   std::uint32_t process;  ///< (client) Process index of the owner.
   std::uint32_t generation;  ///< (server) +1 whenever the server takes it back.
-  std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied.
+  std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.
   std::uint32_t slab_backed;  ///< (client) Bytes of the slab that fallocate has backed; survives reuse.
   std::uint32_t cpu;  ///< (client) CPU that the client posted from: lets the server see that both share one.
   std::uint32_t path2_length;  ///< (client) Bytes of path2, which follows path at once.

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xbaf075f5c3de875bn;
+export const SCHEMA_HASH = 0x227f5cd3d9e757bn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -74,6 +74,10 @@ export const REFERENCES_FREED = 2147483648;
 export const RING_SLOTS_OFFSET = 1048576;
 /** DescriptionState records. */
 export const RING_DESCRIPTIONS_OFFSET = 8388608;
+/** Per inode (ino % QUERIED_MAX) one byte: 1 once somebody was told its time stamps, 0 when a write is about to renew them. */
+export const RING_QUERIED_OFFSET = 12582912;
+/** Bytes of that table. */
+export const QUERIED_MAX = 65536;
 /** Per process: FDS_MAX + MAPPINGS_MAX words holding description ids. */
 export const RING_FD_TABLES_OFFSET = 16777216;
 /** Bytes of one fd table. */
@@ -98,6 +102,9 @@ export const SLOT_STATE_IDLE = 0;
 export const SLOT_STATE_REQUEST = 1;
 export const SLOT_STATE_SLEEPING = 2;
 export const SLOT_STATE_DONE = 3;
+export const GRANT_NONE = 0;
+export const GRANT_SERVER = 1;
+export const GRANT_PINNED = 2;
 export const PROCESS_STATE_FREE = 0;
 export const PROCESS_STATE_FORKING = 1;
 export const PROCESS_STATE_LIVE = 2;
@@ -138,6 +145,7 @@ export const OP_PATH = 4099;
 export const OP_READ_DIRECT = 4100;
 export const OP_WRITE_PREPARE = 4101;
 export const OP_WRITE_COMMIT = 4102;
+export const OP_TOUCH = 4103;
 export const REQUEST_POSITION = 1;
 export const REQUEST_POSITION2 = 2;
 export const REQUEST_SLAB = 4;
@@ -223,6 +231,8 @@ export const RING_HEADER_SLOTS_FULL = 129;
 export const RING_HEADER_SLOT_HINT = 130;
 /** (client) Where to look for a free process record first. */
 export const RING_HEADER_PROCESS_HINT = 131;
+/** (client) No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised. */
+export const RING_HEADER_SLOTS_HIGH = 132;
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
 export const PROCESS_RECORD_SIZE = 512;
@@ -271,7 +281,7 @@ export const SLOT_OWNER = 1;
 export const SLOT_PROCESS = 2;
 /** (server) +1 whenever the server takes it back. */
 export const SLOT_GENERATION = 3;
-/** (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied. */
+/** (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied. */
 export const SLOT_GRANT = 4;
 /** (client) Bytes of the slab that fallocate has backed; survives reuse. */
 export const SLOT_SLAB_BACKED = 5;
@@ -702,6 +712,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'RingHeader.slots_full': 516,
   'RingHeader.slot_hint': 520,
   'RingHeader.process_hint': 524,
+  'RingHeader.slots_high': 528,
   Process: 512,
   'Process.state': 0,
   'Process.pid': 4,

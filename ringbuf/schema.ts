@@ -96,6 +96,8 @@ export const constants = [
   { name: 'REFERENCES_FREED', value: 0x80000000, doc: 'DescriptionState.references of a description that the server has freed: no longer to be revived.' },
   { name: 'RING_SLOTS_OFFSET', value: 1 * MIB, doc: 'Slots.' },
   { name: 'RING_DESCRIPTIONS_OFFSET', value: 8 * MIB, doc: 'DescriptionState records.' },
+  { name: 'RING_QUERIED_OFFSET', value: 12 * MIB, doc: 'Per inode (ino % QUERIED_MAX) one byte: 1 once somebody was told its time stamps, 0 when a write is about to renew them.' },
+  { name: 'QUERIED_MAX', value: 65536, doc: 'Bytes of that table.' },
   { name: 'RING_FD_TABLES_OFFSET', value: 16 * MIB, doc: 'Per process: FDS_MAX + MAPPINGS_MAX words holding description ids.' },
   { name: 'RING_FD_TABLE_SIZE', value: 256 * KIB, doc: 'Bytes of one fd table.' },
   { name: 'RING_SLABS_OFFSET', value: 512 * MIB, doc: 'Payload slabs, SLAB_SIZE each.' },
@@ -157,6 +159,7 @@ export const opcodes = {
   READ_DIRECT: 4100,
   WRITE_PREPARE: 4101,
   WRITE_COMMIT: 4102,
+  TOUCH: 4103,
 } as const;
 
 /** What each operation takes and gives; becomes a table of PROTOCOL.md. */
@@ -195,6 +198,7 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   READ_DIRECT: 'As READ, but → payload: DirectExtent records to copy from the data segment, result: bytes. The blocks stay readable until the client stores 0 to Slot.grant.',
   WRITE_PREPARE: 'description, offset or REQUEST_POSITION, size → DirectExtent records to copy to; offset: where the write will begin. Invisible until WRITE_COMMIT where the blocks are new.',
   WRITE_COMMIT: 'Ends the WRITE_PREPARE of the same slot; size: bytes really written (0 abandons). → result, offset as WRITE.',
+  TOUCH: 'Before a client overwrites bytes of the file by itself (adr 0006). description, open for writing: mtime and ctime become now, set-id bits go as with WRITE.',
 };
 
 /** Request.request_flags */
@@ -233,6 +237,9 @@ export const setattrValid = {
   FATTR_ATIME_NOW: 128,
   FATTR_MTIME_NOW: 256,
 } as const;
+
+/** Slot.grant */
+export const slotGrants = { NONE: 0, SERVER: 1, PINNED: 2 } as const;
 
 /** Inode.flags */
 export const inodeFlags = {
@@ -290,6 +297,7 @@ const ringHeader: Struct = {
     { name: 'slots_full', type: 'u32', offset: 516, writer: 'client', doc: 'Times a thread found no free slot.' },
     { name: 'slot_hint', type: 'u32', offset: 520, writer: 'client', doc: 'Where to look for a free slot first.' },
     { name: 'process_hint', type: 'u32', offset: 524, writer: 'client', doc: 'Where to look for a free process record first.' },
+    { name: 'slots_high', type: 'u32', offset: 528, writer: 'client', doc: 'No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised.' },
   ],
 };
 
@@ -452,7 +460,7 @@ const slot: Struct = {
     { name: 'owner', type: 'u32', offset: 4, writer: 'both', doc: 'Kernel tid of the owning thread, 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.' },
     { name: 'process', type: 'u32', offset: 8, writer: 'client', doc: 'Process index of the owner.' },
     { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever the server takes it back.' },
-    { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply, the client 0 when it has copied.' },
+    { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.' },
     { name: 'slab_backed', type: 'u32', offset: 20, writer: 'client', doc: 'Bytes of the slab that fallocate has backed; survives reuse.' },
     { name: 'cpu', type: 'u32', offset: 24, writer: 'client', doc: 'CPU that the client posted from: lets the server see that both share one.' },
     { name: 'path2_length', type: 'u32', offset: 28, writer: 'client', doc: 'Bytes of path2, which follows path at once.' },
@@ -663,6 +671,7 @@ export const groups = {
   SEGMENT: segmentKinds,
   SEGMENT_STATE: segmentStates,
   SLOT_STATE: slotStates,
+  GRANT: slotGrants,
   PROCESS_STATE: processStates,
   DESCRIPTION_STATE: descriptionStates,
   OP: opcodes,

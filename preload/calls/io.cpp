@@ -272,7 +272,10 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
     if (!read_quick(transfer, cursor, got)) got = read_file(self, transfer, cursor, cursor.total);
     return done(call, got);
   }
-  long result = write_file(self, transfer, cursor, cursor.total);
+  long result;
+  if (write_quick(self, transfer, cursor, result)) return done(call, result);
+  result = write_file(self, transfer, cursor, cursor.total);
+  if (transfer.offset != offset) settle_position(transfer, cursor.total, result);
   if (result > 0) extend_mappings(self, id, call.stack);
   return done(call, result);
 }

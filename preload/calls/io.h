@@ -52,6 +52,15 @@ bool goes_direct(uint64_t size, uint64_t minimum);
  */
 bool read_quick(const Transfer& transfer, Cursor& cursor, long& result);
 
+/**
+ * io_overwrite.cpp: writes all of the cursor, where that only overwrites bytes that the file has
+ * (docs/adr/0006). False: ask the server; transfer.offset is then a place that this write has
+ * claimed where it was the description's own.
+ */
+bool write_quick(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
+/** The server has written less than write_quick had claimed. */
+void settle_position(const Transfer& transfer, uint64_t size, long written);
+
 /** A slot with the fields set that every operation on one description reads; nullptr: -EIO. */
 Slot* begin_on(Thread& self, uint32_t opcode, uint32_t description, uint64_t user_stack);
 

@@ -3,16 +3,21 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "clock.h"
 #include "memory.h"
 
 namespace btfuse {
 namespace {
 
 constexpr int kRetries = 3;
-/** Chains are a record or two long; a longer way means that a record was followed into its next life. */
+/** Chains are a record or two long; a longer way means that a record was followed into its next
+ * life. */
 constexpr int kChainMax = 64;
 /** An AVL tree of 2^32 nodes is no higher. */
 constexpr int kTreeMax = 48;
+/** Time stamps are no finer than this, as in the kernel with its ticks of 1 to 10 ms. */
+constexpr int64_t kTick = 1'000'000;
+constexpr int64_t kSecond = 1'000'000'000;
 constexpr uint64_t kDay = 24 * 60 * 60;
 /** Cycles for which a reading of the clock serves the relatime rule, whose grain is a day. */
 constexpr uint64_t kClockCycles = 1ull << 32;
@@ -21,8 +26,12 @@ template <typename T>
 inline T load(const T& word) {
   return __atomic_load_n(&word, __ATOMIC_RELAXED);
 }
-inline uint32_t acquire(const uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
-inline void reads_done() { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+inline uint32_t acquire(const uint32_t& word) {
+  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
+inline void reads_done() {
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
 
 inline const Superblock* superblock() {
   return (const Superblock*)(client.store + BT_SUPERBLOCK_OFFSET);
@@ -33,11 +42,15 @@ inline const Inode* inode_at(uint32_t ino) {
 inline const Dentry* dentry_at(uint32_t index) {
   return (const Dentry*)(client.store + superblock()->dentries_offset) + index;
 }
-inline bool is_inode(uint32_t ino) { return ino != 0 && ino < superblock()->inode_capacity; }
+inline bool is_inode(uint32_t ino) {
+  return ino != 0 && ino < superblock()->inode_capacity;
+}
 
 /** src/store/names.ts: FNV-1a seeded with the parent, murmur's finaliser. */
 constexpr uint32_t kFnvPrime = 0x01000193;
-inline uint32_t hash_seed(uint32_t parent) { return (0x811c9dc5u ^ parent) * kFnvPrime; }
+inline uint32_t hash_seed(uint32_t parent) {
+  return (0x811c9dc5u ^ parent) * kFnvPrime;
+}
 inline uint32_t hash_finish(uint32_t hash) {
   hash = (hash ^ (hash >> 16)) * 0x85ebca6b;
   hash = (hash ^ (hash >> 13)) * 0xc2b2ae35;
@@ -69,7 +82,8 @@ bool same_name(const Dentry* dentry, const char* name, uint32_t length) {
 
 enum class Found { YES, NO, LOST };
 
-/** The inode that `parent` has under this name. The caller checks the parent's sequence afterwards. */
+/** The inode that `parent` has under this name. The caller checks the parent's sequence afterwards.
+ */
 Found find(uint32_t parent, const char* name, uint32_t length, uint32_t hash, uint32_t& ino) {
   const uint32_t* buckets = (const uint32_t*)(client.store + superblock()->buckets_offset);
   const uint32_t epoch = acquire(superblock()->namespace_epoch);
@@ -191,6 +205,23 @@ Step walk(const Searcher& who, uint32_t start, const char* at, const char* end, 
   return copy_attributes(place, out) ? Step::ON : Step::AGAIN;
 }
 
+unsigned char* queried(uint32_t ino) {
+  return client.ring + BT_RING_QUERIED_OFFSET + ino % BT_QUERIED_MAX;
+}
+
+/**
+ * Somebody is told the time stamps: the next write has to renew them. After the look at them, so
+ * that a mark that a writer has cleared meanwhile is set again (writers clear it before they
+ * renew).
+ */
+inline void tell_stamps(uint32_t ino) {
+  if (load(*queried(ino)) == 0) __atomic_store_n(queried(ino), 1, __ATOMIC_RELAXED);
+}
+
+inline uint32_t ino_of(const FileView& view) {
+  return (uint32_t)(view.inode - inode_at(0));
+}
+
 uint64_t cycles() {
   uint32_t low, high;
   asm volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -216,7 +247,9 @@ bool quick_attributes(uint32_t ino, Attributes& out) {
   if (client.store == nullptr || !is_inode(ino)) return false;
   for (int i = 0; i < kRetries; i++) {
     Place place;
-    if (enter(ino, place) && copy_attributes(place, out)) return true;
+    if (!enter(ino, place) || !copy_attributes(place, out)) continue;
+    tell_stamps(ino);
+    return true;
   }
   return false;
 }
@@ -233,7 +266,10 @@ Quick quick_lookup(const Searcher& who, uint32_t description, const char* path, 
   }
   for (int i = 0; i < kRetries; i++) {
     const Step result = walk(who, start, path, path + length, nofollow, out);
-    if (result == Step::ON) return Quick::HIT;
+    if (result == Step::ON) {
+      tell_stamps(out.ino);
+      return Quick::HIT;
+    }
     if (result == Step::ABSENT) return Quick::ABSENT;
     if (result == Step::ASK) break;
   }
@@ -249,6 +285,7 @@ bool view_file(uint32_t ino, FileView& view) {
   view.inode = inode_at(ino);
   view.sequence = acquire(view.inode->sequence);
   view.size = load(view.inode->size);
+  view.mode = load(view.inode->mode);
   return (view.sequence & 1) == 0;
 }
 
@@ -290,6 +327,22 @@ uint64_t find_run(const FileView& view, uint64_t block, uint64_t& count) {
   }
   count = hole_end - block;
   return 0;
+}
+
+bool stamps_are_fresh(const FileView& view) {
+  if (load(*queried(ino_of(view))) != 0) return false;
+  const int64_t mtime = load(view.inode->mtime), ctime = load(view.inode->ctime);
+  const uint32_t nanoseconds = load(view.inode->mtimensec);
+  // What utimensat or chmod has set is not of a write.
+  if (mtime != ctime || nanoseconds != load(view.inode->ctimensec)) return false;
+  int64_t stamp;
+  if (__builtin_mul_overflow(mtime, kSecond, &stamp)) return false;
+  const int64_t age = (int64_t)((uint64_t)latest_now() - (uint64_t)stamp - nanoseconds);
+  return age < kTick && age > -kTick;
+}
+
+void forget_told_stamps(const FileView& view) {
+  __atomic_store_n(queried(ino_of(view)), 0, __ATOMIC_RELAXED);
 }
 
 bool wants_atime(const FileView& view) {

@@ -1,6 +1,7 @@
 // Answers that need no server: the store segment read in place, under the seqlocks of its records
 // (DESIGN D6). Nothing here writes shared memory, waits, or loops without a bound; whatever is not
-// plain (a symlink to follow, a permission to refuse, a record that keeps changing) is the server's.
+// plain (a symlink to follow, a permission to refuse, a record that keeps changing) is the
+// server's.
 #pragma once
 #include "client.h"
 
@@ -22,8 +23,8 @@ struct Searcher {
 bool quick_attributes(uint32_t ino, Attributes& out);
 
 /**
- * Walks `path` (relative, any bytes) from the directory behind `description` (0: the root) and gives the
- * attributes of what it names. The answer held at one moment between call and return.
+ * Walks `path` (relative, any bytes) from the directory behind `description` (0: the root) and
+ * gives the attributes of what it names. The answer held at one moment between call and return.
  */
 Quick quick_lookup(const Searcher& who, uint32_t description, const char* path, uint32_t length,
                    bool nofollow, Attributes& out);
@@ -36,6 +37,7 @@ struct FileView {
   const Inode* inode;
   uint32_t sequence;
   uint64_t size;
+  uint32_t mode;
 };
 
 /** False while the inode changes. */
@@ -43,10 +45,19 @@ bool view_file(uint32_t ino, FileView& view);
 /** True when nothing has changed since view_file. */
 bool still_holds(const FileView& view);
 /**
- * The data block of `block` (0: a hole) and for how many blocks from there that is so, at least 1. What it
- * says is worth something only if still_holds() afterwards; it never leads outside the data segment.
+ * The data block of `block` (0: a hole) and for how many blocks from there that is so, at least 1.
+ * What it says is worth something only if still_holds() afterwards; it never leads outside the data
+ * segment.
  */
 uint64_t find_run(const FileView& view, uint64_t block, uint64_t& count);
+/**
+ * May a write that only overwrites do without new time stamps? So it is when the present ones are
+ * of this tick and nobody was told them, as in the kernel.
+ */
+bool stamps_are_fresh(const FileView& view);
+/** Before the server is asked for new time stamps: nobody has been told those yet. */
+void forget_told_stamps(const FileView& view);
+
 /** Would a read now have to move the access time (relatime)? */
 bool wants_atime(const FileView& view);
 

@@ -173,6 +173,15 @@ __attribute__((noinline)) bool settle(Slot* slot, bool left) {
   return __atomic_load_n(&slot->grant, __ATOMIC_RELAXED) == 0 || abandon_grant(slot);
 }
 
+/** How far the server has to look for pins. */
+void raise_slots_high(uint32_t count) {
+  uint32_t* high = &ring_header()->slots_high;
+  uint32_t before = __atomic_load_n(high, __ATOMIC_RELAXED);
+  while (before < count && !__atomic_compare_exchange_n(high, &before, count, false,
+                                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+  }
+}
+
 uint32_t find_free(uint32_t tid) {
   RingHeader* header = ring_header();
   const uint32_t hint = __atomic_load_n(&header->slot_hint, __ATOMIC_RELAXED);
@@ -187,6 +196,7 @@ uint32_t find_free(uint32_t tid) {
       continue;
     }
     BTFUSE_STEP(2);
+    raise_slots_high(index + 1);
     __atomic_store_n(&header->slot_hint, (index + 1) % BT_SLOTS_MAX, __ATOMIC_RELAXED);
     return index + 1;
   }
@@ -362,7 +372,8 @@ void release_slots(Thread& self) {
     const bool posted = slot->request_flags & BT_REQUEST_NO_REPLY;
     self.slots[depth] = 0;
     // An answer that nobody took is the server's to undo, when it finds the owner dead.
-    if (!is_ours(self, depth, slot) || slot->grant != 0) continue;
+    if (!is_ours(self, depth, slot) || slot->grant == BT_GRANT_SERVER) continue;
+    slot->grant = BT_GRANT_NONE;  // a pin that a longjmp left behind
     if (state != BT_SLOT_STATE_IDLE && !posted) continue;
     __atomic_store_n(&ring_header()->slot_hint, index, __ATOMIC_RELAXED);
     __atomic_store_n(&slot->owner, 0, __ATOMIC_RELEASE);

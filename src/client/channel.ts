@@ -32,6 +32,7 @@ import {
   RING_HEADER_PARKED,
   RING_HEADER_SERVER_TID,
   RING_HEADER_SLOTS_FULL,
+  RING_HEADER_SLOTS_HIGH,
   RING_HEADER_STOP,
   RING_HEADER_SUMMARY,
   RING_LEAF_STRIDE,
@@ -124,12 +125,22 @@ function claimProcess(i32: Int32Array): number {
   throw new ServerError('BTFUSE_ERR_SESSION_FULL', 'The session has no room for another process.');
 }
 
+function raiseSlotsHigh(i32: Int32Array, count: number): void {
+  const at = HEADER + RING_HEADER_SLOTS_HIGH;
+  for (let high = Atomics.load(i32, at); high < count; ) {
+    const before = Atomics.compareExchange(i32, at, high, count);
+    if (before === high) return;
+    high = before;
+  }
+}
+
 function claimSlot(i32: Int32Array): number {
   const tid = native().gettid();
-  // From the top: programs take theirs from the bottom, and their leaf words stay theirs.
-  for (let index = SLOTS_MAX - 1; index >= 0; index--) {
+  for (let index = 0; index < SLOTS_MAX; index++) {
     const word = (RING_SLOTS_OFFSET + index * SLOT_RECORD_SIZE) / 4;
-    if (Atomics.compareExchange(i32, word + SLOT_OWNER, 0, tid) === 0) return index;
+    if (Atomics.compareExchange(i32, word + SLOT_OWNER, 0, tid) !== 0) continue;
+    raiseSlotsHigh(i32, index + 1);
+    return index;
   }
   // The server then looks for slots of dead threads.
   Atomics.add(i32, HEADER + RING_HEADER_SLOTS_FULL, 1);

@@ -33,6 +33,7 @@ import {
   OP_SYMLINK,
   OP_SYNCFS,
   OP_TMPFILE,
+  OP_TOUCH,
   OP_UNLINK,
   OP_WRITE,
   OP_WRITE_COMMIT,
@@ -59,6 +60,7 @@ import {
   onRead,
   onReaddir,
   onSetlk,
+  onTouch,
   onWrite,
 } from './requests/io.ts';
 import { onCreate, onOpen, onRelease, onTmpfile } from './requests/open.ts';
@@ -181,6 +183,8 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onWritePrepare(server, slot, word);
     case OP_WRITE_COMMIT:
       return onWriteCommit(server, slot, word);
+    case OP_TOUCH:
+      return onTouch(server, word);
     case OP_SETUPMAPPING:
       return onSetupMapping(server, slot, word);
     case OP_IMAGE:

@@ -3,7 +3,14 @@
  * clears Slot.grant or commits. The record here is the server's own; the word in the slot is only the
  * client's way to say "I am done", and lying with it keeps freed blocks of its own session from reuse.
  */
-import { SLOT_GRANT, SLOTS_MAX } from '../../ringbuf/layout.gen.ts';
+import {
+  GRANT_PINNED,
+  PAGE_SIZE,
+  RING_HEADER_SLOTS_HIGH,
+  SLOT_GRANT,
+  SLOT_RECORD_WORDS,
+  SLOTS_MAX,
+} from '../../ringbuf/layout.gen.ts';
 import { slotWord } from '../../ringbuf/ring.ts';
 import type { Segment } from '../../ringbuf/segment.ts';
 import { drainLimbo } from '../store/blocks.ts';
@@ -29,6 +36,8 @@ export interface Grants {
   readonly room: Float64Array;
   /** How many slots are not GRANT_NONE. */
   out: number;
+  /** Slots below this may be pinned. */
+  high: number;
 }
 
 export function createGrants(store: Store, ring: Segment): Grants {
@@ -42,6 +51,7 @@ export function createGrants(store: Store, ring: Segment): Grants {
     positioned: new Uint8Array(SLOTS_MAX),
     room: new Float64Array(SLOTS_MAX),
     out: 0,
+    high: 0,
   };
   store.grantsOut = () => anyOut(grants);
   return grants;
@@ -84,12 +94,29 @@ export function finishGrant(grants: Grants, slot: number): void {
 
 /** store.grantsOut: drops the reads that their clients have finished, then says whether any is left. */
 function anyOut(grants: Grants): boolean {
-  if (grants.out === 0) return false;
+  if (grants.out !== 0) dropFinished(grants);
+  return grants.out !== 0 || anyPinned(grants);
+}
+
+function dropFinished(grants: Grants): void {
   for (let slot = 0; slot < SLOTS_MAX; slot++) {
     if (grants.kind[slot] !== GRANT_READ) continue;
     if (Atomics.load(grants.ring.i32, slotWord(slot) + SLOT_GRANT) !== 0) continue;
     grants.kind[slot] = GRANT_NONE;
     grants.out--;
   }
-  return grants.out !== 0;
+}
+
+/**
+ * Does a client overwrite blocks by itself (adr 0006)? It pins before it looks at the inode's sequence, and
+ * blocks are freed after the sequence has become odd: so either it sees that, or its pin is seen here.
+ */
+function anyPinned(grants: Grants): boolean {
+  const { i32 } = grants.ring;
+  const claimed = Atomics.load(i32, PAGE_SIZE / 4 + RING_HEADER_SLOTS_HIGH) >>> 0;
+  if (claimed > grants.high) grants.high = Math.min(claimed, SLOTS_MAX);
+  for (let slot = 0, word = slotWord(0); slot < grants.high; slot++, word += SLOT_RECORD_WORDS) {
+    if (Atomics.load(i32, word + SLOT_GRANT) === GRANT_PINNED) return true;
+  }
+  return false;
 }

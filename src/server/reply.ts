@@ -5,8 +5,10 @@ import {
   DIRECT_EXTENT_RECORD_SIZE,
   DIRECT_EXTENT_RECORD_WORDS,
   INLINE_SIZE,
+  QUERIED_MAX,
   REPLY_CROSSED_SECOND,
   REPLY_SLAB,
+  RING_QUERIED_OFFSET,
   RING_SLOTS_OFFSET,
   SLAB_SIZE,
   SLOT_ATTR_BYTES,
@@ -35,6 +37,8 @@ export function replyRoom(server: Server, slot: number, word: number, bytes: num
 
 export function replyAttributes(server: Server, word: number, ino: number): void {
   copyAttributes(server.store, ino, server.i32, word + SLOT_ATTR_BYTES / 4);
+  // Whoever overwrites the file next has to renew its time stamps (adr 0006).
+  server.u8[RING_QUERIED_OFFSET + (ino % QUERIED_MAX)] = 1;
 }
 
 /** Bytes moved, a new offset, a length. */

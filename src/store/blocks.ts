@@ -78,6 +78,7 @@ export interface SpaceStatistics {
 
 /** What statfs tells. */
 export function statistics(store: Store): SpaceStatistics {
+  if (store.blocks.limboCount !== 0) drainLimbo(store);
   const { i32, superblockWord } = store;
   const blocks = i32[superblockWord + SUPERBLOCK_BLOCK_LIMIT];
   const inodes = i32[superblockWord + SUPERBLOCK_INODE_LIMIT];

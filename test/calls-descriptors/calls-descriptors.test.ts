@@ -53,6 +53,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'threads',
     'races',
     'reopen',
+    'overwrites',
   ];
   test.each(programs)('%s', (name) => {
     const program = compile(name);

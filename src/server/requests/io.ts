@@ -19,6 +19,7 @@ import { EBADF, EINVAL, EISDIR } from '../../store/errno.ts';
 import { getSize, isDirectory, isRegular } from '../../store/inodes.ts';
 import { readdir } from '../../store/operations/directory.ts';
 import {
+  beforeWrite,
   copyFileRange,
   fallocate,
   isReadable,
@@ -71,6 +72,38 @@ export function onRead(server: Server, slot: number, word: number): number {
   return 0;
 }
 
+const CLAIM_TRIES = 16;
+
+/**
+ * Moves the offset on before the bytes are written → where it was: clients that write at the same time
+ * without us claim their places in it likewise. The lower word is enough but for a carry.
+ */
+function claimPosition(i32: Int32Array, word: number, length: number): number {
+  for (let i = 0; i < CLAIM_TRIES; i++) {
+    const low = Atomics.load(i32, word);
+    const offset = getWide(i32, word);
+    if (offset < 0 || offset % WORD !== low >>> 0 || (low >>> 0) + length >= WORD) break;
+    if (Atomics.compareExchange(i32, word, low, (low + length) | 0) === low) return offset;
+  }
+  const offset = getWide(i32, word);
+  if (offset >= 0) setWide(i32, word, offset + length);
+  return offset;
+}
+
+/** Less was written than claimed (or nothing: an errno), and nobody has claimed since. */
+function unclaimPosition(
+  i32: Int32Array,
+  word: number,
+  offset: number,
+  length: number,
+  bytes: number,
+): void {
+  if (getWide(i32, word) !== offset + length) return;
+  setWide(i32, word, offset + Math.max(bytes, 0));
+}
+
+const WORD = 2 ** 32;
+
 export function onWrite(server: Server, slot: number, word: number): number {
   const { store, i32, descriptions } = server;
   const id = takeDescription(server, word);
@@ -84,14 +117,28 @@ export function onWrite(server: Server, slot: number, word: number): number {
   const state = stateWord(id);
   const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
   const append = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
-  const offset = append
-    ? getSize(store, ino)
-    : getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
+  const position = state + DESCRIPTION_STATE_POSITION;
+  let offset = append ? getSize(store, ino) : getWide(i32, word + SLOT_OFFSET);
+  if (positioned && !append) offset = claimPosition(i32, position, length);
   const bytes = write(store, caller, ino, offset, length, server.ringId, payload);
+  if (positioned && length > 0) {
+    if (append && bytes >= 0) setWide(i32, position, offset + bytes);
+    else if (!append && bytes < length) unclaimPosition(i32, position, offset, length, bytes);
+  }
   if (bytes < 0) return bytes;
-  if (positioned && length > 0) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
   setWide(i32, word + SLOT_REPLY_OFFSET, offset + bytes);
   replyResult(server, word, bytes);
+  return 0;
+}
+
+/** The part of a write that a client cannot do: it moves the bytes itself (adr 0006). */
+export function onTouch(server: Server, word: number): number {
+  const { store, descriptions } = server;
+  const id = takeDescription(server, word);
+  if (id === 0 || !isWritable(openFlagsOf(descriptions, id))) return -EBADF;
+  const ino = inodeOf(descriptions, id);
+  if (!isRegular(store, ino)) return -EINVAL;
+  beforeWrite(store, takeCaller(server, word), ino);
   return 0;
 }
 
