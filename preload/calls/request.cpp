@@ -129,6 +129,17 @@ bool all(Where where, const Target* targets, uint32_t count) {
   return targets[0].where == where && (count == 1 || targets[1].where == where);
 }
 
+/** One path leads into the tree, the other to the host: EXDEV, unless the host's is no path at all.
+ */
+int refuse_mixed(const Target* targets, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (targets[i].where != Where::HOST || targets[i].length != 0) continue;
+    const long error = kernel(SYS_faccessat, AT_FDCWD, targets[i].path, 0);
+    if (error < 0) return (int)error;
+  }
+  return -EXDEV;
+}
+
 /** Everything but the plain host call. */
 Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Target* targets,
                uint32_t count, bool host_answered) {
@@ -162,7 +173,7 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
     } else {
       // One side each; but a symlink of the host may still lead its side into the tree.
       int led = leads_into_tree(slot, paths, targets, count);
-      if (led <= 0) error = led < 0 ? led : -EXDEV;
+      if (led <= 0) error = led < 0 ? led : refuse_mixed(targets, count);
     }
   }
   if (turn == Turn::SERVED) return slot;
