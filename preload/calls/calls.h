@@ -107,7 +107,7 @@ BTFUSE_HANDLER(preadv2);
 BTFUSE_HANDLER(pwritev2);
 BTFUSE_HANDLER(lseek);
 BTFUSE_HANDLER(prlimit64);  // setrlimit: RLIMIT_FSIZE
-BTFUSE_HANDLER(fsync);  // fdatasync
+BTFUSE_HANDLER(fsync);      // fdatasync
 BTFUSE_HANDLER(syncfs);
 BTFUSE_HANDLER(sync_file_range);
 BTFUSE_HANDLER(fallocate);

@@ -1,6 +1,6 @@
 // chdir, fchdir, getcwd. While the current directory is in the tree, Process.cwd holds its
-// description, and the kernel's own current directory is the anchor: a relative path that reaches the
-// kernel unhooked (ld.so loading "./lib.so") finds nothing there, instead of the host's files.
+// description, and the kernel's own current directory is the anchor: a relative path that reaches
+// the kernel unhooked (ld.so loading "./lib.so") finds nothing there, instead of the host's files.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>

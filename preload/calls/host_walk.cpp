@@ -257,7 +257,9 @@ void proc_path_of(long fd, char (&text)[32]) {
   *at = 0;
 }
 
-bool prefix_on_host() { return ring_segment()->covers_host != 0; }
+bool prefix_on_host() {
+  return ring_segment()->covers_host != 0;
+}
 
 bool meets_symlink(const Target& target, bool nofollow) {
   return !without_symlinks(target.dirfd, target.path, nofollow);

@@ -13,7 +13,7 @@ struct Start {
   char images[BT_PATH_MAX];               ///< BTFUSE_IMAGES: directory of prepared images, or empty
   const char* preload;                    ///< our own path, as LD_PRELOAD must name it for a child
   uint32_t session_length, images_length, preload_length;
-  char exe[BT_PATH_MAX];                  ///< BTFUSE_EXE, or empty
+  char exe[BT_PATH_MAX];  ///< BTFUSE_EXE, or empty
 };
 extern Start start __attribute__((visibility("hidden")));
 
@@ -26,7 +26,7 @@ extern Start start __attribute__((visibility("hidden")));
  *   LD_PRELOAD       our path first, then what the program had there
  *   BTFUSE_SESSION   name
  *   BTFUSE_IMAGES    image directory
- *   BTFUSE_EXE       name of the program when it lies in the tree: the kernel runs a copy without one
- *   BTFUSE_INHERIT   ring:store:data:anchor:process (decimal), only ever set by the shim
+ *   BTFUSE_EXE       name of the program when it lies in the tree: the kernel runs a copy without
+ * one BTFUSE_INHERIT   ring:store:data:anchor:process (decimal), only ever set by the shim
  */
 }  // namespace btfuse
