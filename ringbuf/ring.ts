@@ -287,9 +287,8 @@ function spin(
     if (now - before < YIELD_US / 2000) spinner.burst = Math.min(spinner.burst * 2, 1 << 16);
     else if (now - before > YIELD_US / 500) spinner.burst = Math.max(spinner.burst >> 1, 16);
     if (now - start >= spinUs / 1000) return false;
-    ring.native.schedYield();
+    if (!placement.offerCpu()) return false;
     before = performance.now();
-    placement.yielded();
   }
 }
 

@@ -23,6 +23,10 @@ constexpr uint64_t kSpinCycles = 60'000;
 constexpr int kSpinBurst = 32;
 /** Times that the CPU is offered to others before the thread sleeps. */
 constexpr int kYields = 4;
+/** A yield that takes so many cycles (some 200 us) went to a stranger with work of its own. */
+constexpr uint64_t kStrangerCycles = 600'000;
+/** After that no yield for so many cycles, some 100 ms: each would cost a time slice. */
+constexpr uint64_t kCrowdedCycles = 300'000'000;
 /** Between two looks at the server's liveness, while asleep. A test that a lost wake-up shall hang
  * has more. */
 #ifndef BTFUSE_SLICE_MS
@@ -118,6 +122,23 @@ uint32_t sleep(Slot* slot) {
   }
 }
 
+/** The end of the time in which our CPU is known to be wanted by strangers. A lost update is
+ * harmless. */
+uint64_t crowded_until;
+
+/** Lets the server run, if it waits for this CPU. False: strangers wait there too, sleep instead.
+ */
+bool offer_cpu() {
+  const uint64_t before = cycles();
+  if (before < __atomic_load_n(&crowded_until, __ATOMIC_RELAXED)) return false;
+  kernel(SYS_sched_yield);
+  const uint64_t after = cycles();
+  if (after - before > kStrangerCycles) {
+    __atomic_store_n(&crowded_until, after + kCrowdedCycles, __ATOMIC_RELAXED);
+  }
+  return true;
+}
+
 /** Waits until the slot is the owner's again. */
 __attribute__((noinline)) uint32_t await(Slot* slot) {
   BTFUSE_STEP(9);
@@ -126,8 +147,7 @@ __attribute__((noinline)) uint32_t await(Slot* slot) {
       current_cpu() != __atomic_load_n(&ring_header()->server_cpu, __ATOMIC_RELAXED)) {
     state = spin(slot);
   }
-  for (int i = 0; i < kYields && state == BT_SLOT_STATE_REQUEST; i++) {
-    kernel(SYS_sched_yield);
+  for (int i = 0; i < kYields && state == BT_SLOT_STATE_REQUEST && offer_cpu(); i++) {
     state = state_of(slot);
   }
   return under_way(state) ? sleep(slot) : state;
