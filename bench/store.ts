@@ -7,8 +7,9 @@ import { closeSegment, createSegment } from '../ringbuf/segment.ts';
 import { now } from '../src/store/clock.ts';
 import { find, inoOf, insert, remove } from '../src/store/dentries.ts';
 import { read, truncate, write } from '../src/store/files.ts';
-import { allocateInode, S_IFDIR, S_IFREG } from '../src/store/inodes.ts';
+import { allocateInode } from '../src/store/inodes.ts';
 import { hashName } from '../src/store/names.ts';
+import { S_IFDIR, S_IFREG } from '../src/store/posix.ts';
 import { createStore, segmentSizes } from '../src/store/store.ts';
 
 const FILES = 100_000;

@@ -62,16 +62,6 @@ int64_t clamp(int64_t offset) {
   return offset < kLockSpan ? offset : kLockSpan - 1;
 }
 
-long file_end(Thread& self, uint32_t id, uint64_t user_stack) {
-  Slot* slot = begin_on(self, BT_OP_GETATTR, id, user_stack);
-  if (slot == nullptr) return -EIO;
-  slot->flags = AT_EMPTY_PATH;
-  long result = transact(slot);
-  if (result == 0) result = (long)((const Attributes*)slot->attr)->size;
-  end(self);
-  return result;
-}
-
 /** Turns l_whence, l_start and l_len into first and last byte, as flock_to_posix_lock does. */
 long range_of(Thread& self, uint32_t id, const struct flock& lock, uint64_t user_stack,
               int64_t& first, int64_t& last) {
@@ -79,7 +69,7 @@ long range_of(Thread& self, uint32_t id, const struct flock& lock, uint64_t user
   if (lock.l_whence == SEEK_CUR) {
     base = description_state(id)->position;
   } else if (lock.l_whence == SEEK_END) {
-    base = file_end(self, id, user_stack);
+    base = file_size(self, id, user_stack);
     if (base < 0) return base;
   } else if (lock.l_whence != SEEK_SET) {
     return -EINVAL;

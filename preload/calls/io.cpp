@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "../client/memory.h"
+#include "../client/reader.h"
 #include "calls.h"
 #include "mappings.h"
 #include "user_memory.h"
@@ -87,6 +88,17 @@ long copy_in(Cursor& cursor, void* to, uint64_t size) {
     memcpy((char*)to + at, buffer.iov_base, buffer.iov_len);
     return true;
   });
+}
+
+long file_size(Thread& self, uint32_t description, uint64_t user_stack) {
+  Attributes quick;
+  if (quick_attributes(description_record(description)->ino, quick)) return (long)quick.size;
+  Slot* slot = begin_on(self, BT_OP_GETATTR, description, user_stack);
+  if (slot == nullptr) return -EIO;
+  long result = transact(slot);
+  if (result == 0) result = (long)((const Attributes*)slot->attr)->size;
+  end(self);
+  return result;
 }
 
 Slot* begin_on(Thread& self, uint32_t opcode, uint32_t description, uint64_t user_stack) {

@@ -64,6 +64,9 @@ void settle_position(const Transfer& transfer, uint64_t size, long written);
 /** A slot with the fields set that every operation on one description reads; nullptr: -EIO. */
 Slot* begin_on(Thread& self, uint32_t opcode, uint32_t description, uint64_t user_stack);
 
+/** Size of the file behind a description, or -errno. */
+long file_size(Thread& self, uint32_t description, uint64_t user_stack);
+
 /** RLIMIT_FSIZE of this process, all ones for none. */
 uint64_t file_size_limit();
 /** After a call that may have changed it. */

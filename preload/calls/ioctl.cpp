@@ -17,17 +17,6 @@ namespace {
 /** FS_IOC_FIEMAP, whose header defines it by a struct that we do not need. */
 constexpr uint32_t kFiemap = 0xc020660b;
 
-/** File size by GETATTR, or -errno. */
-long size_of(Thread& self, uint32_t id, uint64_t user_stack) {
-  Slot* slot = begin_on(self, BT_OP_GETATTR, id, user_stack);
-  if (slot == nullptr) return -EIO;
-  slot->flags = AT_EMPTY_PATH;
-  long result = transact(slot);
-  if (result == 0) result = (long)((const Attributes*)slot->attr)->size;
-  end(self);
-  return result;
-}
-
 template <typename Value>
 long give(Call& call, Value value) {
   auto* to = (Value*)call.args[2];
@@ -39,7 +28,7 @@ long give(Call& call, Value value) {
 /** Bytes from the file offset to the end. */
 long readable_bytes(Call& call, Thread& self, uint32_t id) {
   if (!S_ISREG(description_record(id)->mode)) return -ENOTTY;
-  long size = size_of(self, id, call.stack);
+  long size = file_size(self, id, call.stack);
   if (size < 0) return size;
   return give(call, (int)(size - description_state(id)->position));
 }
@@ -77,7 +66,7 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case FIONBIO:
       return set_nonblocking(call, id);
     case FIOQSIZE: {
-      long size = size_of(self, id, call.stack);
+      long size = file_size(self, id, call.stack);
       return size < 0 ? size : give(call, (int64_t)size);
     }
     case FIGETBSZ:

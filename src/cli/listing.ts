@@ -1,5 +1,6 @@
 /** How `fs ls --long` and `fs stat` write what stat(2) says. */
 import type { Stat } from '../client/connect.ts';
+import * as posix from '../store/posix.ts';
 import { escapeName } from './names.ts';
 import * as modes from './transfer/modes.ts';
 
@@ -7,13 +8,13 @@ const NS_PER_MS = 1_000_000n;
 const NS_PER_S = 1_000_000_000n;
 
 const letters: Readonly<Record<number, string>> = {
-  [modes.S_IFREG]: '-',
-  [modes.S_IFDIR]: 'd',
-  [modes.S_IFLNK]: 'l',
-  [modes.S_IFCHR]: 'c',
-  [modes.S_IFBLK]: 'b',
-  [modes.S_IFIFO]: 'p',
-  [modes.S_IFSOCK]: 's',
+  [posix.S_IFREG]: '-',
+  [posix.S_IFDIR]: 'd',
+  [posix.S_IFLNK]: 'l',
+  [posix.S_IFCHR]: 'c',
+  [posix.S_IFBLK]: 'b',
+  [posix.S_IFIFO]: 'p',
+  [posix.S_IFSOCK]: 's',
 };
 
 /** "-rw-r--r--", as ls writes it, with setuid, setgid and sticky. */
@@ -24,7 +25,7 @@ export function formatMode(mode: number): string {
     return (mode & mask) === 0 ? letter.toUpperCase() : letter;
   };
   return [
-    letters[mode & modes.S_IFMT] ?? '?',
+    letters[mode & posix.S_IFMT] ?? '?',
     bit(0o400, 'r'),
     bit(0o200, 'w'),
     execute(0o100, 0o4000, 's'),

@@ -39,8 +39,9 @@ import {
 import { CHUNK_BLOCKS } from './blocks.ts';
 import { dentryWord, nameInto } from './dentries.ts';
 import { RUN_COUNT, RUN_DATA_BLOCK, RUN_OWN, RUN_WORDS } from './grants.ts';
-import { BOGO_DIRENT_SIZE, inodeWord, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './inodes.ts';
+import { BOGO_DIRENT_SIZE, inodeWord } from './inodes.ts';
 import { hashName } from './names.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './posix.ts';
 import type { Store } from './store.ts';
 import type { Table } from './tables.ts';
 import type { Tree } from './tree.ts';

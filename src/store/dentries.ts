@@ -46,9 +46,8 @@ import {
   freeIfUnused,
   inodeWord,
   isDirectory,
-  S_IFDIR,
-  S_IFMT,
 } from './inodes.ts';
+import { S_IFDIR, S_IFMT } from './posix.ts';
 import type { Store } from './store.ts';
 import { giveRecord, takeRecord } from './tables.ts';
 import { freeText, readText, textEquals, writeText } from './texts.ts';

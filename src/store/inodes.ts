@@ -30,19 +30,11 @@ import {
 import { ATIME, CTIME, MTIME, stamp } from './clock.ts';
 import { ENOSPC } from './errno.ts';
 import { dropBlocks, dropDetached } from './files.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './posix.ts';
 import type { Store } from './store.ts';
 import { giveRecord, takeRecord } from './tables.ts';
 import { dropTarget } from './texts.ts';
 import { getWide, setWide } from './wide.ts';
-
-export const S_IFMT = 0o170000;
-export const S_IFSOCK = 0o140000;
-export const S_IFLNK = 0o120000;
-export const S_IFREG = 0o100000;
-export const S_IFBLK = 0o060000;
-export const S_IFDIR = 0o040000;
-export const S_IFCHR = 0o020000;
-export const S_IFIFO = 0o010000;
 
 /** Bytes that tmpfs counts per directory entry, "." and ".." included. */
 export const BOGO_DIRENT_SIZE = 20;

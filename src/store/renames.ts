@@ -22,7 +22,8 @@ import {
   unlinkInode,
 } from './dentries.ts';
 import { flipEpoch } from './hash.ts';
-import { beginWrite, endWrite, inodeWord, isDirectory, S_IFDIR, S_IFMT } from './inodes.ts';
+import { beginWrite, endWrite, inodeWord, isDirectory } from './inodes.ts';
+import { S_IFDIR, S_IFMT } from './posix.ts';
 import type { Store } from './store.ts';
 import { giveRecord } from './tables.ts';
 

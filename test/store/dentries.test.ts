@@ -31,11 +31,9 @@ import {
   nlinkOf,
   parentOf,
   reference,
-  S_IFDIR,
-  S_IFLNK,
-  S_IFREG,
 } from '../../src/store/inodes.ts';
 import { hashName } from '../../src/store/names.ts';
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../src/store/posix.ts';
 import { setTarget, targetInto } from '../../src/store/texts.ts';
 import { add, bytesOf, create, createFixture, lookup } from './fixture.ts';
 

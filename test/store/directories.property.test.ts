@@ -23,10 +23,9 @@ import {
   nlinkOf,
   parentOf,
   reference,
-  S_IFDIR,
-  S_IFREG,
 } from '../../src/store/inodes.ts';
 import { hashName } from '../../src/store/names.ts';
+import { S_IFDIR, S_IFREG } from '../../src/store/posix.ts';
 import type { Store } from '../../src/store/store.ts';
 import { add, bytesOf, create, createFixture, lookup } from './fixture.ts';
 

@@ -4,8 +4,9 @@ import { native } from '../../ringbuf/native.ts';
 import { closeSegment, createSegment, type Segment } from '../../ringbuf/segment.ts';
 import { find, insert } from '../../src/store/dentries.ts';
 import { read, write } from '../../src/store/files.ts';
-import { allocateInode, S_IFREG } from '../../src/store/inodes.ts';
+import { allocateInode } from '../../src/store/inodes.ts';
 import { hashName } from '../../src/store/names.ts';
+import { S_IFREG } from '../../src/store/posix.ts';
 import { createStore, type Memory, type Store, segmentSizes } from '../../src/store/store.ts';
 
 export interface Fixture {

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
 import type { Connection } from '../../client/connect.ts';
+import * as posix from '../../store/posix.ts';
 import { complain, Failure } from '../failure.ts';
 import { breathe } from '../interrupt.ts';
 import { escapeName } from '../names.ts';
@@ -69,7 +70,7 @@ async function packEntry(
   written: Map<number, string>,
 ): Promise<void> {
   const { stat } = entry;
-  const type = types[stat.mode & modes.S_IFMT];
+  const type = types[stat.mode & posix.S_IFMT];
   if (type === undefined) {
     complain(`"${escapeName(entry.path)}" is a socket and is not exported`);
     return;
@@ -95,12 +96,12 @@ function packContent(archive: Pack, header: Headers, content?: Uint8Array): Prom
 }
 
 const types: Readonly<Record<number, EntryType>> = {
-  [modes.S_IFREG]: 'file',
-  [modes.S_IFDIR]: 'directory',
-  [modes.S_IFLNK]: 'symlink',
-  [modes.S_IFCHR]: 'character-device',
-  [modes.S_IFBLK]: 'block-device',
-  [modes.S_IFIFO]: 'fifo',
+  [posix.S_IFREG]: 'file',
+  [posix.S_IFDIR]: 'directory',
+  [posix.S_IFLNK]: 'symlink',
+  [posix.S_IFCHR]: 'character-device',
+  [posix.S_IFBLK]: 'block-device',
+  [posix.S_IFIFO]: 'fifo',
 };
 
 function headerOf({ stat }: TreeEntry, name: string, type: EntryType): Headers {

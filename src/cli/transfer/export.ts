@@ -16,6 +16,7 @@ import {
 import { getSystemErrorMessage } from 'node:util';
 import { native } from '../../../ringbuf/native.ts';
 import type { Connection, Stat } from '../../client/connect.ts';
+import * as posix from '../../store/posix.ts';
 import { Failure } from '../failure.ts';
 import { breathe } from '../interrupt.ts';
 import { escapeName, escapeText } from '../names.ts';
@@ -85,11 +86,11 @@ export function exportFile(connection: Connection, entry: TreeEntry, path: Buffe
     throw new Failure(`"${escapeName(path)}" is a directory and cannot become a file`);
   }
   if (existing !== undefined) rmSync(path);
-  switch (stat.mode & modes.S_IFMT) {
-    case modes.S_IFREG:
+  switch (stat.mode & posix.S_IFMT) {
+    case posix.S_IFREG:
       exportContent(connection, entry, path);
       break;
-    case modes.S_IFLNK:
+    case posix.S_IFLNK:
       symlinkSync(connection.readlink(entry.path), path);
       break;
     default:

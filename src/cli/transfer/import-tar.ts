@@ -3,19 +3,11 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Connection } from '../../client/connect.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../../store/posix.ts';
 import { asFailure, Failure } from '../failure.ts';
 import { breathe } from '../interrupt.ts';
 import { escapeName, escapeText } from '../names.ts';
-import {
-  makeDevice,
-  PERMISSIONS,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-} from './modes.ts';
+import { makeDevice, PERMISSIONS } from './modes.ts';
 import { startProgress } from './progress.ts';
 import { type Entry, extract, type Headers } from './tar-header.ts';
 import { type Attributes, createTreeWriter, type TreeWriter } from './tree-writer.ts';

@@ -1,12 +1,4 @@
-/** File types as st_mode holds them (inode(7)). */
-export const S_IFMT = 0o170000;
-export const S_IFSOCK = 0o140000;
-export const S_IFLNK = 0o120000;
-export const S_IFREG = 0o100000;
-export const S_IFBLK = 0o060000;
-export const S_IFDIR = 0o040000;
-export const S_IFCHR = 0o020000;
-export const S_IFIFO = 0o010000;
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../store/posix.ts';
 
 /** Permission bits with setuid, setgid and sticky. */
 export const PERMISSIONS = 0o7777;
