@@ -24,6 +24,8 @@ export interface Scenario {
   /** Sorts the lines of both outputs: for programs that write in directory order. */
   readonly unordered?: boolean;
   readonly milliseconds?: number;
+  /** More options for `btfuse run`. */
+  readonly options?: readonly string[];
 }
 
 interface Outcome {
@@ -156,7 +158,8 @@ async function inTree(
 ): Promise<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'btfuse-programs-'));
   try {
-    const launcher = [process.execPath, bin, 'run', '--mount', prefix, '--', ...tracer(scratch)];
+    const options = ['--mount', prefix, ...(scenario.options ?? [])];
+    const launcher = [process.execPath, bin, 'run', ...options, '--', ...tracer(scratch)];
     const outcome = await run(scenario, prefix, launcher, scratch);
     expect(existsSync(prefix), 'the host must not have the prefix').toBe(false);
     inspect(scratch);
