@@ -54,6 +54,8 @@ export interface Native {
   gettid(): number;
   /** flock(fd, LOCK_EX | LOCK_NB) → 0 or -EWOULDBLOCK. */
   lock(fd: number): number;
+  /** Does another process hold lock() on the file? Looks by way of a shared lock, given back at once. */
+  isLocked(fd: number): boolean;
   close(fd: number): number;
   /** pidfd_open → fd or -errno. */
   pidfdOpen(pid: number): number;

@@ -93,6 +93,8 @@ declare const WebAssembly: {
   };
 };
 
+const LOCK_TRIES = 10;
+const LOCK_PAUSE_MS = 2;
 const WASM_PAGE = 65536;
 const WASM_BYTES_MAX = 65536 * WASM_PAGE;
 const suffixes = { [SEGMENT_STORE]: 'store', [SEGMENT_DATA]: 'data', [SEGMENT_RING]: 'ring' };
@@ -188,7 +190,7 @@ function createNamed(name: string, size: number, options: CreateOptions): number
   if (fd < 0) throw failure(fd, `create /dev/shm/${name}`);
   if (options.kind !== SEGMENT_RING) return fd;
   // Between creation and lock another server may have taken the new file for a stale one.
-  if (addon.lock(fd) < 0 || !isStillNamed(fd, name)) {
+  if (!takeLock(fd) || !isStillNamed(fd, name)) {
     addon.close(fd);
     throw busy(options.session);
   }
@@ -200,6 +202,16 @@ function busy(session: string | null): SegmentError {
     'BTFUSE_ERR_SESSION_BUSY',
     `A server of the session "${session}" is already running.`,
   );
+}
+
+/** Whoever only looks whether the lock is held has it (shared) for an instant: that is waited out. */
+function takeLock(fd: number): boolean {
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = LOCK_TRIES; tries > 0; tries--) {
+    if (native().lock(fd) === 0) return true;
+    Atomics.wait(nobody, 0, 0, LOCK_PAUSE_MS);
+  }
+  return false;
 }
 
 function isStillNamed(fd: number, name: string): boolean {
@@ -216,7 +228,7 @@ function removeStale(name: string, options: CreateOptions): void {
   try {
     // Root could take it over; it is still not root's.
     if (fstatSync(fd).uid !== process.geteuid?.()) throw foreign(name);
-    if (options.kind === SEGMENT_RING && addon.lock(fd) < 0) throw busy(options.session);
+    if (options.kind === SEGMENT_RING && !takeLock(fd)) throw busy(options.session);
     if (!isStillNamed(fd, name)) return;
     if (addon.shmUnlink(name) < 0) throw foreign(name);
   } finally {

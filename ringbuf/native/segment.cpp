@@ -204,6 +204,16 @@ napi_value lock(napi_env env, napi_callback_info info) {
   return outcome(env, flock(fd, LOCK_EX | LOCK_NB));
 }
 
+napi_value is_locked(napi_env env, napi_callback_info info) {
+  const int fd = static_cast<int>(Arguments(env, info).integer(0));
+  // Shared: any number of processes may look at once without taking each other for the owner.
+  const bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0;
+  if (!locked) flock(fd, LOCK_UN);
+  napi_value result = nullptr;
+  napi_get_boolean(env, locked, &result);
+  return result;
+}
+
 napi_value close_fd(napi_env env, napi_callback_info info) {
   return outcome(env, close(static_cast<int>(Arguments(env, info).integer(0))));
 }
@@ -227,6 +237,7 @@ const Method segment_methods[] = {
     {"punch", punch},
     {"truncate", truncate_to},
     {"lock", lock},
+    {"isLocked", is_locked},
     {"close", close_fd},
     {nullptr, nullptr},
 };

@@ -73,7 +73,7 @@ export function inspectSession(name: string): Session {
 function isServed(fd: number, path: string, isUnfinished: boolean): boolean {
   if (lockHolder(path) !== undefined) return true;
   if (isUnfinished && Date.now() - fstatSync(fd).mtimeMs < UNFINISHED_MS) return true;
-  return native().lock(fd) < 0;
+  return native().isLocked(fd);
 }
 
 function describe(name: string, header: DataView, locked: boolean): Session {
