@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x227f5cd3d9e757bULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x7430d3a0e221131aULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -52,6 +52,8 @@ inline constexpr std::uint64_t BT_SLAB_BACKED_MIN = 16384ULL;
 inline constexpr std::uint64_t BT_INLINE_SIZE = 3584ULL;
 /** Reads and writes from this size on copy straight from or to the data segment. */
 inline constexpr std::uint64_t BT_DIRECT_MIN = 32768ULL;
+/** Writes from this size on, up to a block, may stand in the spare block of the slot. */
+inline constexpr std::uint64_t BT_SPARE_MIN = 512ULL;
 /** Most DirectExtent records in one reply. */
 inline constexpr std::uint64_t BT_EXTENTS_PER_REPLY = 128ULL;
 /** The shim's own descriptors sit at or above this number. */
@@ -155,6 +157,7 @@ inline constexpr std::uint32_t BT_REQUEST_POSITION = 1;
 inline constexpr std::uint32_t BT_REQUEST_POSITION2 = 2;
 inline constexpr std::uint32_t BT_REQUEST_SLAB = 4;
 inline constexpr std::uint32_t BT_REQUEST_NO_REPLY = 8;
+inline constexpr std::uint32_t BT_REQUEST_SPARE = 16;
 inline constexpr std::uint32_t BT_REPLY_SLAB = 4;
 inline constexpr std::uint32_t BT_REPLY_CROSSED_UP = 16;
 inline constexpr std::uint32_t BT_REPLY_CROSSED_ABSOLUTE = 32;
@@ -294,7 +297,7 @@ struct Slot {
   std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.
   std::uint32_t slab_backed;  ///< (client) Bytes of the slab that fallocate has backed; survives reuse.
   std::uint32_t cpu;  ///< (client) CPU that the client posted from: lets the server see that both share one.
-  std::uint32_t path2_length;  ///< (client) Bytes of path2, which follows path at once.
+  std::uint32_t spare;  ///< (server) Data block that a WRITE with REQUEST_SPARE of this slot may stand in (adr 0012); 0 for none. It changes only while such a request or another WRITE is served.
   std::int32_t status;  ///< (server) 0 or -errno.
   std::uint32_t reply_flags;  ///< (server) REPLY_*.
   std::uint32_t reply_length;  ///< (server) Bytes of the reply payload.
@@ -330,7 +333,8 @@ struct Slot {
   unsigned char pad2_[4];
   std::uint64_t file_size_limit;  ///< (client) RLIMIT_FSIZE of the caller, all ones for none.
   std::int64_t offset2;  ///< (client) File offset in the second file.
-  unsigned char pad3_[192];
+  std::uint32_t path2_length;  ///< (client) Bytes of path2, which follows path at once.
+  unsigned char pad3_[188];
   unsigned char payload[3584];  ///< (both) Paths, small data, extents.
 };
 static_assert(sizeof(Slot) == 4096);
@@ -341,7 +345,7 @@ static_assert(offsetof(Slot, generation) == 12);
 static_assert(offsetof(Slot, grant) == 16);
 static_assert(offsetof(Slot, slab_backed) == 20);
 static_assert(offsetof(Slot, cpu) == 24);
-static_assert(offsetof(Slot, path2_length) == 28);
+static_assert(offsetof(Slot, spare) == 28);
 static_assert(offsetof(Slot, status) == 32);
 static_assert(offsetof(Slot, reply_flags) == 36);
 static_assert(offsetof(Slot, reply_length) == 40);
@@ -374,6 +378,7 @@ static_assert(offsetof(Slot, mtime) == 288);
 static_assert(offsetof(Slot, mtimensec) == 296);
 static_assert(offsetof(Slot, file_size_limit) == 304);
 static_assert(offsetof(Slot, offset2) == 312);
+static_assert(offsetof(Slot, path2_length) == 320);
 static_assert(offsetof(Slot, payload) == 512);
 
 /** The half of a description that its holders share and change: in the ring segment. */

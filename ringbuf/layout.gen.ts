@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x227f5cd3d9e757bn;
+export const SCHEMA_HASH = 0x7430d3a0e221131an;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -48,6 +48,8 @@ export const SLAB_BACKED_MIN = 16384;
 export const INLINE_SIZE = 3584;
 /** Reads and writes from this size on copy straight from or to the data segment. */
 export const DIRECT_MIN = 32768;
+/** Writes from this size on, up to a block, may stand in the spare block of the slot. */
+export const SPARE_MIN = 512;
 /** Most DirectExtent records in one reply. */
 export const EXTENTS_PER_REPLY = 128;
 /** The shim's own descriptors sit at or above this number. */
@@ -150,6 +152,7 @@ export const REQUEST_POSITION = 1;
 export const REQUEST_POSITION2 = 2;
 export const REQUEST_SLAB = 4;
 export const REQUEST_NO_REPLY = 8;
+export const REQUEST_SPARE = 16;
 export const REPLY_SLAB = 4;
 export const REPLY_CROSSED_UP = 16;
 export const REPLY_CROSSED_ABSOLUTE = 32;
@@ -287,8 +290,8 @@ export const SLOT_GRANT = 4;
 export const SLOT_SLAB_BACKED = 5;
 /** (client) CPU that the client posted from: lets the server see that both share one. */
 export const SLOT_CPU = 6;
-/** (client) Bytes of path2, which follows path at once. */
-export const SLOT_PATH2_LENGTH = 7;
+/** (server) Data block that a WRITE with REQUEST_SPARE of this slot may stand in (adr 0012); 0 for none. It changes only while such a request or another WRITE is served. */
+export const SLOT_SPARE = 7;
 /** (server) 0 or -errno. */
 export const SLOT_STATUS = 8;
 /** (server) REPLY_*. */
@@ -354,6 +357,8 @@ export const SLOT_MTIMENSEC = 74;
 export const SLOT_FILE_SIZE_LIMIT = 76;
 /** (client) File offset in the second file. */
 export const SLOT_OFFSET2 = 78;
+/** (client) Bytes of path2, which follows path at once. */
+export const SLOT_PATH2_LENGTH = 80;
 /** (both) Paths, small data, extents. */
 export const SLOT_PAYLOAD_BYTES = 512;
 export const SLOT_PAYLOAD_CAPACITY = 3584;
@@ -738,7 +743,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Slot.grant': 16,
   'Slot.slab_backed': 20,
   'Slot.cpu': 24,
-  'Slot.path2_length': 28,
+  'Slot.spare': 28,
   'Slot.status': 32,
   'Slot.reply_flags': 36,
   'Slot.reply_length': 40,
@@ -771,6 +776,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Slot.mtimensec': 296,
   'Slot.file_size_limit': 304,
   'Slot.offset2': 312,
+  'Slot.path2_length': 320,
   'Slot.payload': 512,
   DescriptionState: 64,
   'DescriptionState.position': 0,

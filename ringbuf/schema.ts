@@ -79,6 +79,7 @@ export const constants = [
   { name: 'SLAB_BACKED_MIN', value: 16 * KIB, doc: 'Slab bytes that a client backs when it first claims a slot.' },
   { name: 'INLINE_SIZE', value: 3584, doc: 'Payload bytes inside the slot itself.' },
   { name: 'DIRECT_MIN', value: 32 * KIB, doc: 'Reads and writes from this size on copy straight from or to the data segment.' },
+  { name: 'SPARE_MIN', value: 512, doc: 'Writes from this size on, up to a block, may stand in the spare block of the slot.' },
   { name: 'EXTENTS_PER_REPLY', value: 128, doc: 'Most DirectExtent records in one reply.' },
 
   { name: 'PRIVATE_FD_MIN', value: 900, doc: "The shim's own descriptors sit at or above this number." },
@@ -176,7 +177,7 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   LINK: 'link. path (from description): old; path2 (from description2): new. flags: AT_SYMLINK_FOLLOW, AT_EMPTY_PATH.',
   OPEN: 'open without O_CREAT. path, flags (O_*). → description.',
   READ: 'read, pread. description, size ≤ SLAB_SIZE, offset, or REQUEST_POSITION to use and advance the description offset. → payload, result: bytes.',
-  WRITE: 'write, pwrite. description, payload, offset or REQUEST_POSITION; O_APPEND of the description is honoured. → result: bytes; offset: the file position after.',
+  WRITE: 'write, pwrite. description, payload, offset or REQUEST_POSITION; O_APPEND of the description is honoured. With REQUEST_SPARE the bytes stand in block Slot.spare of the data segment. → result: bytes; offset: the file position after; spare.',
   STATFS: 'statfs, fstatfs. path or (AT_EMPTY_PATH) description → payload: StatfsReply.',
   RELEASE: 'Last reference to `description` is gone, and that matters: it has locks or maps, or its file no name. Posted with REQUEST_NO_REPLY: nobody waits.',
   FSYNC: 'fsync, fdatasync. description.',
@@ -211,6 +212,8 @@ export const requestFlags = {
   REQUEST_SLAB: 4,
   /** Nobody waits: the server sets the slot to IDLE when it is done. */
   REQUEST_NO_REPLY: 8,
+  /** WRITE: the bytes stand at the start of data block Slot.spare, not in a payload. */
+  REQUEST_SPARE: 16,
 } as const;
 
 /** Reply.reply_flags */
@@ -463,7 +466,7 @@ const slot: Struct = {
     { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.' },
     { name: 'slab_backed', type: 'u32', offset: 20, writer: 'client', doc: 'Bytes of the slab that fallocate has backed; survives reuse.' },
     { name: 'cpu', type: 'u32', offset: 24, writer: 'client', doc: 'CPU that the client posted from: lets the server see that both share one.' },
-    { name: 'path2_length', type: 'u32', offset: 28, writer: 'client', doc: 'Bytes of path2, which follows path at once.' },
+    { name: 'spare', type: 'u32', offset: 28, writer: 'server', doc: 'Data block that a WRITE with REQUEST_SPARE of this slot may stand in (adr 0012); 0 for none. It changes only while such a request or another WRITE is served.' },
     { name: 'status', type: 'i32', offset: 32, writer: 'server', doc: '0 or -errno.' },
     { name: 'reply_flags', type: 'u32', offset: 36, writer: 'server', doc: 'REPLY_*.' },
     { name: 'reply_length', type: 'u32', offset: 40, writer: 'server', doc: 'Bytes of the reply payload.' },
@@ -499,6 +502,7 @@ const slot: Struct = {
     { name: 'mtimensec', type: 'u32', offset: 296, writer: 'client', doc: 'SETATTR.' },
     { name: 'file_size_limit', type: 'u64', offset: 304, writer: 'client', doc: 'RLIMIT_FSIZE of the caller, all ones for none.' },
     { name: 'offset2', type: 'i64', offset: 312, writer: 'client', doc: 'File offset in the second file.' },
+    { name: 'path2_length', type: 'u32', offset: 320, writer: 'client', doc: 'Bytes of path2, which follows path at once.' },
     { name: 'payload', type: 'bytes', offset: 512, count: 3584, writer: 'both', doc: 'Paths, small data, extents.' },
   ],
 };

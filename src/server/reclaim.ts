@@ -33,11 +33,13 @@ import {
   RING_HEADER_PROCESS_HINT,
   SLOT_DESCRIPTION,
   SLOT_OPCODE,
+  SLOT_SPARE,
   SLOT_STATE,
   SLOT_STATE_REQUEST,
   SLOT_STATE_SLEEPING,
 } from '../../ringbuf/layout.gen.ts';
 import { deadSlots, reclaimSlot, slotWord } from '../../ringbuf/ring.ts';
+import { dropSpare } from '../store/spares.ts';
 import {
   descriptionWord,
   dropReference,
@@ -138,6 +140,8 @@ export function reclaimSlots(server: Server): void {
     if (waiting && i32[word + SLOT_OPCODE] === OP_RELEASE)
       releaseDescription(server.descriptions, i32[word + SLOT_DESCRIPTION]);
     endGrant(server.grants, slot);
+    dropSpare(server.store, slot);
+    i32[word + SLOT_SPARE] = 0;
     reclaimSlot(ring, slot);
   }
 }

@@ -166,9 +166,14 @@ function grownEnd(store: Store): number {
 function freeBacked(store: Store): number {
   const end = grownEnd(store);
   if (end === 0) return 0;
-  // Block 0, the header, is neither free nor counted as used.
+  // Block 0, the header, is neither free nor counted as used; spares are not counted either.
   const used = store.i32[store.superblockWord + SUPERBLOCK_BLOCKS_USED];
-  return end - 1 - used - store.blocks.unbacked;
+  return end - 1 - used - store.spares.count - store.blocks.unbacked;
+}
+
+/** Could a run at `block` be had, without more memory? */
+export function isFree(store: Store, block: number): boolean {
+  return block < grownEnd(store) && freeAt(store, block, 1) !== 0;
 }
 
 /** Free blocks in a row from `first` on, at most `most`, below grownEnd. */

@@ -332,7 +332,7 @@ function checkReachable({ store, faults }: Check, inodes: ReadonlySet<number>): 
   }
 }
 
-/** Bitmap = extents + grants + limbo + chunks given back; nothing beyond the backed part. */
+/** Bitmap = extents + grants + limbo + spares + chunks given back; nothing beyond the backed part. */
 function checkBlocks(check: Check): void {
   const { store, faults, blocks: owners } = check;
   const { i32, blocks } = store;
@@ -349,6 +349,9 @@ function checkBlocks(check: Check): void {
   }
   const used = i32[store.superblockWord + SUPERBLOCK_BLOCKS_USED];
   if (used !== owners.size) faults.push(`${owners.size} blocks in use, counted ${used}`);
+  const spares = store.spares.block.filter((block) => block !== 0);
+  if (spares.length !== store.spares.count) faults.push('the count of spare blocks is wrong');
+  for (const block of spares) claim(check, block, 1, 'a spare');
   if (used > i32[store.superblockWord + SUPERBLOCK_BLOCK_LIMIT])
     faults.push('over the block limit');
   const end = i32[store.superblockWord + SUPERBLOCK_BLOCKS_BACKED];

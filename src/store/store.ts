@@ -61,6 +61,7 @@ import type { Grant } from './grants.ts';
 import { createBuckets } from './hash.ts';
 import { allocateInode, inodeWord } from './inodes.ts';
 import type { Table } from './tables.ts';
+import { createSpares, type Spares } from './spares.ts';
 import { createTree, type Tree } from './tree.ts';
 import { setWide } from './wide.ts';
 
@@ -93,6 +94,7 @@ export interface Store {
   readonly dentryTree: Tree;
   readonly extentTree: Tree;
   readonly blocks: Blocks;
+  readonly spares: Spares;
   readonly clock: Clock;
   /** Open WRITE_PREPAREs by grant number; entries are made once and reused. */
   readonly grants: (Grant | undefined)[];
@@ -304,6 +306,7 @@ function bindStore(
       freshWord: 0,
       backed: 0,
     }),
+    spares: createSpares(),
     clock: createClock(memory),
     grants: [],
     nowSeconds: 0,

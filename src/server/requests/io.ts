@@ -2,8 +2,10 @@
 import {
   DESCRIPTION_STATE_POSITION,
   DESCRIPTION_STATE_STATUS_FLAGS,
+  PAGE_SIZE,
   REQUEST_POSITION,
   REQUEST_POSITION2,
+  REQUEST_SPARE,
   SLAB_SIZE,
   SLOT_DESCRIPTION2,
   SLOT_MODE,
@@ -14,8 +16,10 @@ import {
   SLOT_REPLY_OFFSET,
   SLOT_REQUEST_FLAGS,
   SLOT_SIZE,
+  SLOT_SPARE,
+  SPARE_MIN,
 } from '../../../ringbuf/layout.gen.ts';
-import { EBADF, EINVAL, EISDIR } from '../../store/errno.ts';
+import { EBADF, EINVAL, EIO, EISDIR } from '../../store/errno.ts';
 import { getSize, isDirectory, isRegular } from '../../store/inodes.ts';
 import { readdir } from '../../store/operations/directory.ts';
 import {
@@ -27,8 +31,11 @@ import {
   lseek,
   read,
   write,
+  writeSpare,
 } from '../../store/operations/io.ts';
 import { O_APPEND, O_NOATIME, O_PATH } from '../../store/posix.ts';
+import { giveSpare } from '../../store/spares.ts';
+import type { Store } from '../../store/store.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, noteLocks, openFlagsOf, stateWord } from '../descriptions.ts';
 import { LOCK_UN, setLock } from '../locks.ts';
@@ -104,23 +111,38 @@ function unclaimPosition(
 
 const WORD = 2 ** 32;
 
+/** Has the slot a spare, and do the bytes fit in it? Which block it is the client need not say. */
+function checkSpare(store: Store, slot: number, length: number): number {
+  return store.spares.block[slot] !== 0 && length <= PAGE_SIZE ? 0 : -EIO;
+}
+
+/** Whoever writes so much at once, and not too much, may do it in a spare block next time. */
+function showSpare(store: Store, i32: Int32Array, slot: number, word: number): void {
+  i32[word + SLOT_SPARE] = giveSpare(store, slot, 0);
+}
+
 export function onWrite(server: Server, slot: number, word: number): number {
   const { store, i32, descriptions } = server;
   const id = takeDescription(server, word);
   if (id === 0 || !isWritable(openFlagsOf(descriptions, id))) return -EBADF;
   const ino = inodeOf(descriptions, id);
   const length = i32[word + SLOT_PAYLOAD_LENGTH] >>> 0;
-  const payload = takePayload(server, slot, word, length);
+  const flags = i32[word + SLOT_REQUEST_FLAGS];
+  const spared = (flags & REQUEST_SPARE) !== 0;
+  const payload = spared ? checkSpare(store, slot, length) : takePayload(server, slot, word, length);
   if (payload < 0) return payload;
   const caller = takeCaller(server, word);
   takeFileSizeLimit(server, word);
   const state = stateWord(id);
-  const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
+  const positioned = (flags & REQUEST_POSITION) !== 0;
   const append = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
   const position = state + DESCRIPTION_STATE_POSITION;
   let offset = append ? getSize(store, ino) : getWide(i32, word + SLOT_OFFSET);
   if (positioned && !append) offset = claimPosition(i32, position, length);
-  const bytes = write(store, caller, ino, offset, length, server.ringId, payload);
+  const bytes = spared
+    ? writeSpare(store, caller, ino, offset, length, slot)
+    : write(store, caller, ino, offset, length, server.ringId, payload);
+  if (spared || length >= SPARE_MIN) showSpare(store, i32, slot, word);
   if (positioned && length > 0) {
     if (append && bytes >= 0) setWide(i32, position, offset + bytes);
     else if (!append && bytes < length) unclaimPosition(i32, position, offset, length, bytes);

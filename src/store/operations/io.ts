@@ -25,6 +25,7 @@ import {
   SEEK_HOLE,
   SEEK_SET,
 } from '../posix.ts';
+import { writeSpare as writeSpareBlock } from '../spares.ts';
 import type { Store } from '../store.ts';
 import { accessed, accessedMeanwhile, modified } from './times.ts';
 
@@ -73,13 +74,16 @@ export function writable(caller: Caller, offset: number, length: number): number
 
 /** What a write does to the inode before the bytes move: set-id bits go, mtime and ctime are now. */
 export function beforeWrite(store: Store, caller: Caller, ino: number): void {
-  if (caller.uid !== 0) {
-    const mode = modeOf(store, ino);
-    const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
-    if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
-  }
+  dropSetIds(store, caller, ino);
   now(store);
   modified(store, ino);
+}
+
+function dropSetIds(store: Store, caller: Caller, ino: number): void {
+  if (caller.uid === 0) return;
+  const mode = modeOf(store, ino);
+  const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
+  if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
 }
 
 /** write(2) to a writable description → bytes written or -errno. */
@@ -98,6 +102,24 @@ export function write(
   if (room < 0) return room;
   beforeWrite(store, caller, ino);
   return writeBytes(store, ino, offset, room, fromSegment, fromOffset);
+}
+
+/** As write, of the bytes in the spare block of `slot`, which has one (adr 0012). */
+export function writeSpare(
+  store: Store,
+  caller: Caller,
+  ino: number,
+  offset: number,
+  length: number,
+  slot: number,
+): number {
+  if (!isRegular(store, ino)) return -EINVAL;
+  if (length === 0) return offset < 0 ? -EINVAL : 0;
+  const room = writable(caller, offset, length);
+  if (room < 0) return room;
+  dropSetIds(store, caller, ino);
+  now(store);
+  return writeSpareBlock(store, slot, ino, offset, room);
 }
 
 /** lseek(2) → new offset or -errno. `position` is the present one. */
