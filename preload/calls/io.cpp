@@ -170,37 +170,15 @@ long read_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t
   return result;
 }
 
-/**
- * Where the bytes of a write that most likely adds a block to the file had best stand: in the block
- * itself (docs/adr/0012). nullptr: in the slot or its slab. The server looks at the offset again.
- */
-unsigned char* spare_for(const Slot* slot, const Transfer& transfer, uint64_t size) {
-  const uint64_t block = slot->spare;
-  if (block == 0 || size < BT_SPARE_MIN || size > BT_PAGE_SIZE) return nullptr;
-  const DescriptionState* state = description_state(transfer.description);
-  if (__atomic_load_n(&state->status_flags, __ATOMIC_RELAXED) & O_APPEND) return nullptr;
-  const int64_t start = transfer.offset == kAtPosition
-                            ? __atomic_load_n(&state->position, __ATOMIC_RELAXED)
-                            : transfer.offset;
-  if (start % BT_PAGE_SIZE != 0 || (block + 1) * BT_PAGE_SIZE > client.data_size) return nullptr;
-  unsigned char* data = goes_direct(size, BT_SPARE_MIN) ? data_segment() : nullptr;
-  return data == nullptr ? nullptr : data + block * BT_PAGE_SIZE;
-}
-
-/** One WRITE through the slot, the slab or a spare block. */
+/** One WRITE through the slot or the slab. */
 long write_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size) {
   Slot* slot = begin_on(self, BT_OP_WRITE, transfer.description, transfer.user_stack);
   if (slot == nullptr) return -EIO;
   place(slot, transfer, size);
-  // A line of its own, which the server reads: it stays in both caches while nothing changes.
   const uint64_t limit = file_size_limit();
   if (slot->file_size_limit != limit) slot->file_size_limit = limit;
-  unsigned char* payload = spare_for(slot, transfer, size);
-  if (payload != nullptr) {
-    slot->request_flags |= BT_REQUEST_SPARE;
-  } else if (size <= BT_INLINE_SIZE) {
-    payload = slot->payload;
-  } else {
+  unsigned char* payload = slot->payload;
+  if (size > BT_INLINE_SIZE) {
     payload = slab_of(slot, size);
     slot->request_flags |= BT_REQUEST_SLAB;
   }
@@ -308,8 +286,10 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
     return done(call, got);
   }
   long result;
-  if (write_quick(self, transfer, cursor, result)) return done(call, result);
-  result = write_file(self, transfer, cursor, cursor.total);
+  if (!expects_growth(self, id, start) && write_quick(self, transfer, cursor, result))
+    return done(call, result);
+  if (!write_spare(self, transfer, cursor, result))
+    result = write_file(self, transfer, cursor, cursor.total);
   if (transfer.offset != offset) settle_position(transfer, cursor.total, result);
   if (result > 0) extend_mappings(self, id, call.stack);
   return done(call, result);

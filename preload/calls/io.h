@@ -58,7 +58,16 @@ bool read_quick(const Transfer& transfer, Cursor& cursor, long& result);
  * claimed where it was the description's own.
  */
 bool write_quick(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
-/** The server has written less than write_quick had claimed. */
+/**
+ * io_spare.cpp: writes all of the cursor, where it is at most one block at the start of one, by way
+ * of the slot's spare block (docs/adr/0012). False: another way; transfer.offset is then unchanged.
+ */
+bool write_spare(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
+/** A hint: the file has nothing at `end`, where the next write will most likely begin. */
+void expect_growth(Thread& self, uint32_t description, uint64_t end);
+bool expects_growth(const Thread& self, uint32_t description, int64_t start);
+
+/** The server has written less than write_quick or write_spare had claimed. */
 void settle_position(const Transfer& transfer, uint64_t size, long written);
 
 /** A slot with the fields set that every operation on one description reads; nullptr: -EIO. */

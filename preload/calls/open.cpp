@@ -8,6 +8,7 @@
 #include "../client/idle.h"
 #include "../client/memory.h"
 #include "descriptors.h"
+#include "io.h"
 #include "request.h"
 #include "user_memory.h"
 
@@ -105,6 +106,7 @@ Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill
   uint32_t description = slot->reply_description;
   end(self);
   if (status != 0) return done(call, status);
+  if (flags & (O_EXCL | O_TRUNC)) expect_growth(self, description, 0);
   return done(call, install(self, description, (flags & O_CLOEXEC) != 0));
 }
 

@@ -24,7 +24,9 @@ struct Thread {
   uint32_t generations[kNesting];  ///< Slot.generation when it was claimed
   uint64_t frames[kNesting];  ///< stack pointer of the program at each depth: a call from a frame
                               ///< above it means that a longjmp left the request behind
-  uint32_t vforks;            ///< vfork children now running on this thread's memory
+  uint32_t growing;   ///< description that the last write added a block to: a hint, 0 for none
+  uint64_t grown_to;  ///< and where that ended
+  uint32_t vforks;    ///< vfork children now running on this thread's memory
   struct {
     uint64_t return_address;
     uint32_t process;

@@ -85,7 +85,8 @@ export function writeSpare(
   beginWrite(store, word);
   stamp(store, word, MTIME | CTIME);
   const status = attach(store, word, blockOf(offset), block, 1);
-  if (status === 0 && offset + length > size) setWide(store.i32, word + INODE_SIZE, offset + length);
+  if (status === 0 && offset + length > size)
+    setWide(store.i32, word + INODE_SIZE, offset + length);
   endWrite(store, word);
   if (status !== 0) return -ENOSPC;
   useSpare(store, slot);

@@ -60,8 +60,8 @@ import { type Clock, createClock, now } from './clock.ts';
 import type { Grant } from './grants.ts';
 import { createBuckets } from './hash.ts';
 import { allocateInode, inodeWord } from './inodes.ts';
-import type { Table } from './tables.ts';
 import { createSpares, type Spares } from './spares.ts';
+import type { Table } from './tables.ts';
 import { createTree, type Tree } from './tree.ts';
 import { setWide } from './wide.ts';
 

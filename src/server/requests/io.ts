@@ -129,13 +129,16 @@ export function onWrite(server: Server, slot: number, word: number): number {
   const length = i32[word + SLOT_PAYLOAD_LENGTH] >>> 0;
   const flags = i32[word + SLOT_REQUEST_FLAGS];
   const spared = (flags & REQUEST_SPARE) !== 0;
-  const payload = spared ? checkSpare(store, slot, length) : takePayload(server, slot, word, length);
+  const payload = spared
+    ? checkSpare(store, slot, length)
+    : takePayload(server, slot, word, length);
   if (payload < 0) return payload;
   const caller = takeCaller(server, word);
   takeFileSizeLimit(server, word);
   const state = stateWord(id);
-  const positioned = (flags & REQUEST_POSITION) !== 0;
-  const append = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
+  // With a spare the client has moved the position itself, and looked at O_APPEND, which is its own word.
+  const positioned = !spared && (flags & REQUEST_POSITION) !== 0;
+  const append = !spared && (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
   const position = state + DESCRIPTION_STATE_POSITION;
   let offset = append ? getSize(store, ino) : getWide(i32, word + SLOT_OFFSET);
   if (positioned && !append) offset = claimPosition(i32, position, length);
