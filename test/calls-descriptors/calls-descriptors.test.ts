@@ -54,6 +54,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'races',
     'reopen',
     'overwrites',
+    'spares',
   ];
   test.each(programs)('%s', (name) => {
     const program = compile(name);
