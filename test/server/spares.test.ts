@@ -70,12 +70,12 @@ test('a block into a hole is linked, shows zeros behind it, and gives another sp
   const id = create('f');
   const spare = spareOf();
   t.data.fill(0xee, spare * PAGE, (spare + 1) * PAGE);
+  const size = { valid: layout.FATTR_SIZE, size: PAGE };
+  expect(t.request(layout.OP_SETATTR, { path: 'f', ...size }).status).toBe(0);
   expect(write(id, 0, 1000, 0x61)).toMatchObject({ status: 0, result: 1000, offset: 1000 });
   expect(spareOf()).not.toBe(spare);
   expect(spareOf()).not.toBe(0);
   expect(free()).toBe(BLOCKS - 1);
-  const size = { valid: layout.FATTR_SIZE, size: PAGE };
-  expect(t.request(layout.OP_SETATTR, { path: 'f', ...size }).status).toBe(0);
   const bytes = read(id, 0, PAGE);
   expect(bytes.subarray(0, 1000).every((byte) => byte === 0x61)).toBe(true);
   expect(bytes.subarray(1000).every((byte) => byte === 0)).toBe(true);
@@ -113,6 +113,18 @@ test('a file that grows stays one run, and a hole far behind its end is zeros be
   expect(read(id, 10 * PAGE, 10 * PAGE).every((byte) => byte === 0)).toBe(true);
   expect(read(id, 9 * PAGE, 1)[0]).toBe(9);
   expect(read(id, 20 * PAGE, PAGE).length).toBe(600);
+});
+
+test('what a map has stored behind the end of file does not come to light when it grows', () => {
+  warm();
+  const id = create('f');
+  const spare = spareOf();
+  expect(write(id, 0, 1000, 1).result).toBe(1000);
+  t.data.fill(0xee, spare * PAGE + 1000, (spare + 1) * PAGE);
+  expect(write(id, PAGE, PAGE, 2).result).toBe(PAGE);
+  const bytes = read(id, 0, PAGE);
+  expect(bytes[999]).toBe(1);
+  expect(bytes.subarray(1000).every((byte) => byte === 0)).toBe(true);
 });
 
 test('spares take nothing away: every block can be used, none more', () => {
