@@ -11,6 +11,9 @@ namespace btfuse {
 
 namespace {
 
+/** Behind this a file is large and its new blocks are cold for every CPU: no gain was measured. */
+constexpr int64_t kSpareEnd = 16 * BT_PAGE_SIZE;
+
 /** Where the data block stands in our map; nullptr: not mapped, or out of it. */
 unsigned char* block_at(uint64_t block) {
   if (block == 0 || block >= client.data_size / BT_PAGE_SIZE) return nullptr;
@@ -56,7 +59,7 @@ bool write_spare(Thread& self, Transfer& transfer, Cursor& cursor, long& result)
   const int64_t start = transfer.offset == kAtPosition
                             ? __atomic_load_n(&state->position, __ATOMIC_RELAXED)
                             : transfer.offset;
-  if (start < 0 || start % BT_PAGE_SIZE != 0) return false;
+  if (start < 0 || start >= kSpareEnd || start % BT_PAGE_SIZE != 0) return false;
   if (__atomic_load_n(&state->status_flags, __ATOMIC_RELAXED) & O_APPEND) return false;
   if (!goes_direct(size, BT_SPARE_MIN)) return false;
   Slot* slot = begin_on(self, BT_OP_WRITE, transfer.description, transfer.user_stack);

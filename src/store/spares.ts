@@ -54,7 +54,7 @@ function useSpare(store: Store, slot: number): number {
   return block;
 }
 
-/** The slot's owner is dead: nobody writes to its spare any more. */
+/** Nobody writes to the slot's spare now: its owner is dead, or waits for us. */
 export function dropSpare(store: Store, slot: number): void {
   if (store.spares.block[slot] !== 0) freeRun(store, useSpare(store, slot), 1);
 }
@@ -72,11 +72,15 @@ export function writeSpare(
 ): number {
   const word = inodeWord(store, ino);
   const block = store.spares.block[slot];
-  if (!fits(store, word, offset, length, block)) {
+  const hole = fillsHole(store, word, offset, length);
+  if (!hole || !wellPlaced(store, word, offset, block)) {
     beginWrite(store, word);
     stamp(store, word, MTIME | CTIME);
     endWrite(store, word);
-    return write(store, ino, offset, length, store.dataSegment.id, block * PAGE_SIZE);
+    const from = block * PAGE_SIZE;
+    const bytes = write(store, ino, offset, length, store.dataSegment.id, from);
+    if (hole && bytes > 0) moveSpare(store, slot, findRun(store, word, blockOf(offset)) + 1);
+    return bytes;
   }
   const size = getWide(store.i32, word + INODE_SIZE);
   if (offset > size) zeroTail(store, word, size, offset);
@@ -95,11 +99,20 @@ export function writeSpare(
   return length;
 }
 
-/** Can the block become that of a hole at `offset`, and is that where the file would want it? */
-function fits(store: Store, word: number, offset: number, length: number, block: number): boolean {
+/** Is it one block, at most, of a hole, and may the file have one more? */
+function fillsHole(store: Store, word: number, offset: number, length: number): boolean {
   if (offset % PAGE_SIZE !== 0 || length > PAGE_SIZE || offset >= DATA_END) return false;
-  const at = blockOf(offset);
-  if (findRun(store, word, at) !== 0 || blocksLeft(store) <= 0) return false;
-  const wanted = placeAfter(store, word, at);
+  return findRun(store, word, blockOf(offset)) === 0 && blocksLeft(store) > 0;
+}
+
+/** Not when the file could have the block right behind its last one instead. */
+function wellPlaced(store: Store, word: number, offset: number, block: number): boolean {
+  const wanted = placeAfter(store, word, blockOf(offset));
   return wanted === 0 || wanted === block || !isFree(store, wanted);
+}
+
+/** Another spare, at `near`: the file grows there. Its owner waits for us and does not write to it. */
+function moveSpare(store: Store, slot: number, near: number): void {
+  dropSpare(store, slot);
+  giveSpare(store, slot, near);
 }
