@@ -297,7 +297,7 @@ struct Slot {
   std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.
   std::uint32_t slab_backed;  ///< (client) Bytes of the slab that fallocate has backed; survives reuse.
   std::uint32_t cpu;  ///< (client) CPU that the client posted from: lets the server see that both share one.
-  std::uint32_t spare;  ///< (server) Data block that a WRITE with REQUEST_SPARE of this slot may stand in (adr 0012); 0 for none. It changes only while such a request or another WRITE is served.
+  std::uint32_t spare;  ///< (server) Data block that a WRITE with REQUEST_SPARE of this slot may stand in (ADR 10); 0 for none. It changes only while such a request or another WRITE is served.
   std::int32_t status;  ///< (server) 0 or -errno.
   std::uint32_t reply_flags;  ///< (server) REPLY_*.
   std::uint32_t reply_length;  ///< (server) Bytes of the reply payload.

@@ -290,7 +290,7 @@ export const SLOT_GRANT = 4;
 export const SLOT_SLAB_BACKED = 5;
 /** (client) CPU that the client posted from: lets the server see that both share one. */
 export const SLOT_CPU = 6;
-/** (server) Data block that a WRITE with REQUEST_SPARE of this slot may stand in (adr 0012); 0 for none. It changes only while such a request or another WRITE is served. */
+/** (server) Data block that a WRITE with REQUEST_SPARE of this slot may stand in (ADR 10); 0 for none. It changes only while such a request or another WRITE is served. */
 export const SLOT_SPARE = 7;
 /** (server) 0 or -errno. */
 export const SLOT_STATUS = 8;

@@ -466,7 +466,7 @@ const slot: Struct = {
     { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.' },
     { name: 'slab_backed', type: 'u32', offset: 20, writer: 'client', doc: 'Bytes of the slab that fallocate has backed; survives reuse.' },
     { name: 'cpu', type: 'u32', offset: 24, writer: 'client', doc: 'CPU that the client posted from: lets the server see that both share one.' },
-    { name: 'spare', type: 'u32', offset: 28, writer: 'server', doc: 'Data block that a WRITE with REQUEST_SPARE of this slot may stand in (adr 0012); 0 for none. It changes only while such a request or another WRITE is served.' },
+    { name: 'spare', type: 'u32', offset: 28, writer: 'server', doc: 'Data block that a WRITE with REQUEST_SPARE of this slot may stand in (ADR 10); 0 for none. It changes only while such a request or another WRITE is served.' },
     { name: 'status', type: 'i32', offset: 32, writer: 'server', doc: '0 or -errno.' },
     { name: 'reply_flags', type: 'u32', offset: 36, writer: 'server', doc: 'REPLY_*.' },
     { name: 'reply_length', type: 'u32', offset: 40, writer: 'server', doc: 'Bytes of the reply payload.' },

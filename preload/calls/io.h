@@ -60,7 +60,7 @@ bool read_quick(const Transfer& transfer, Cursor& cursor, long& result);
 bool write_quick(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
 /**
  * io_spare.cpp: writes all of the cursor, where it is at most one block at the start of one, by way
- * of the slot's spare block (docs/adr/0012). False: another way; transfer.offset is then unchanged.
+ * of the slot's spare block (docs/adr/0010). False: another way; transfer.offset is then unchanged.
  */
 bool write_spare(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
 /** A hint: the file has nothing at `end`, where the next write will most likely begin. */

@@ -1,4 +1,4 @@
-// Writes of at most a block that most likely add one to the file (docs/adr/0012). The bytes go
+// Writes of at most a block that most likely add one to the file (docs/adr/0010). The bytes go
 // straight into the spare block of the slot, which the server then makes part of the file: they
 // never cross to its CPU. Where the file has a block already, the server copies out of the spare.
 //

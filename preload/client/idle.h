@@ -1,5 +1,5 @@
 // Closed descriptions stay open on the server for a while, idle, so that the next open of the same
-// file needs no request (docs/adr/0011). Whoever moves the count of references first has such a
+// file needs no request (docs/adr/0009). Whoever moves the count of references first has such a
 // description: a client from 0 to 1, the server from 0 to REFERENCES_FREED.
 #pragma once
 #include "client.h"

@@ -4,7 +4,7 @@
  * client can lie: a lie can lose or keep a description of its own session and nothing else.
  *
  * A description without references is idle: clients revive it by taking the count from 0 to 1, we free it
- * by taking the count from 0 to REFERENCES_FREED. Whoever comes first has it (docs/adr/0011).
+ * by taking the count from 0 to REFERENCES_FREED. Whoever comes first has it (docs/adr/0009).
  */
 import {
   DESCRIPTION_GENERATION,

@@ -1,5 +1,5 @@
 /**
- * Spare blocks (docs/adr/0012): a block that is taken but belongs to no file. A client fills it in place,
+ * Spare blocks (docs/adr/0010): a block that is taken but belongs to no file. A client fills it in place,
  * and a write of one block into a hole then only has to link it: the bytes never cross to the server.
  *
  * A spare number is a slot index. Spares do not count as used, neither for statfs nor for the limit: there

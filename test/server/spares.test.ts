@@ -1,4 +1,4 @@
-/** Writes that stand in the spare block of their slot (docs/adr/0012): what the server makes of them. */
+/** Writes that stand in the spare block of their slot (docs/adr/0010): what the server makes of them. */
 import { constants as c } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as layout from '../../ringbuf/layout.gen.ts';

@@ -104,7 +104,7 @@ export function write(
   return writeBytes(store, ino, offset, room, fromSegment, fromOffset);
 }
 
-/** As write, of the bytes in the spare block of `slot`, which has one (adr 0012). */
+/** As write, of the bytes in the spare block of `slot`, which has one (ADR 10). */
 export function writeSpare(
   store: Store,
   caller: Caller,
