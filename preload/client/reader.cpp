@@ -93,8 +93,13 @@ Found find(uint32_t parent, const char* name, uint32_t length, uint32_t hash, ui
   for (int i = 0; index != 0; i++) {
     if (i == kChainMax || index >= superblock()->dentry_capacity) return Found::LOST;
     const Dentry* dentry = dentry_at(index);
+    // Under its own seqlock: a record that was freed and taken again between two of these loads
+    // would otherwise lead from our chain to the end of the free ones, and a name that is there
+    // would be missed.
+    const uint32_t sequence = acquire(dentry->sequence);
     const uint32_t next = acquire(dentry->hash_next);
-    const uint32_t its_hash = load(dentry->hash), its_parent = acquire(dentry->parent);
+    const uint32_t its_hash = acquire(dentry->hash), its_parent = acquire(dentry->parent);
+    if ((sequence & 1) || load(dentry->sequence) != sequence) return Found::LOST;
     if (its_parent == 0 || bucket_of(its_hash) != bucket) return Found::LOST;
     if (its_hash == hash && its_parent == parent && load(dentry->name_length) == length &&
         same_name(dentry, name, length)) {

@@ -52,6 +52,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'processes',
     'threads',
     'races',
+    'walks',
     'reopen',
     'overwrites',
     'spares',
