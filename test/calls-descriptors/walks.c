@@ -48,6 +48,8 @@ static void look(void) {
   for (int i = 0; i < LOOKS; i++) {
     int kind = i % 6;
     if (stat(there[kind], &status) != 0) _exit(10 + kind);
+    // A freed inode, or one in its next life, would be no such file.
+    if (kind == 1 && (!S_ISREG(status.st_mode) || (status.st_mode & 07777) != 0644)) _exit(30);
     if (kind == 1 && access(there[kind], R_OK) != 0) _exit(20);
     if (kind == 2) {
       int fd = open("still/replaced", O_RDONLY);
