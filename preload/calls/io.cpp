@@ -285,6 +285,14 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
     if (!read_quick(transfer, cursor, got)) got = read_file(self, transfer, cursor, cursor.total);
     return done(call, got);
   }
+  // The whole write has its place before the first byte moves, as under the kernel's lock of the
+  // offset: others that write through this description at the same time get theirs behind it.
+  DescriptionState* state = description_state(id);
+  if (offset == kAtPosition &&
+      !(__atomic_load_n(&state->status_flags, __ATOMIC_RELAXED) & O_APPEND)) {
+    start = __atomic_fetch_add(&state->position, (int64_t)cursor.total, __ATOMIC_ACQ_REL);
+    transfer.offset = start;
+  }
   long result;
   if (!expects_growth(self, id, start) && write_quick(self, transfer, cursor, result))
     return done(call, result);

@@ -284,6 +284,35 @@ static void shared_offset(void) {
   close(fd);
 }
 
+// The same with records that go to new blocks directly, from processes that share the description.
+enum { LARGE = 20000, LARGE_RECORDS = 40 };
+
+static void shared_large(void) {
+  static char record[LARGE];
+  int fd = open("large", O_RDWR | O_CREAT, 0644);
+  pid_t children[WRITERS];
+  fflush(stdout);
+  for (int i = 0; i < WRITERS; i++) {
+    if ((children[i] = fork()) != 0) continue;
+    memset(record, 'a' + i, sizeof record);
+    for (int k = 0; k < LARGE_RECORDS; k++) {
+      if (write(fd, record, sizeof record) != sizeof record) _exit(1);
+    }
+    _exit(0);
+  }
+  for (int i = 0; i < WRITERS; i++) SHOW(reap(children[i]));
+  SHOW(lseek(fd, 0, SEEK_CUR));
+  long counts[WRITERS] = {0}, torn = 0;
+  for (int i = 0; i < WRITERS * LARGE_RECORDS; i++) {
+    pread(fd, record, sizeof record, (off_t)i * LARGE);
+    for (int k = 1; k < LARGE; k++) torn += record[k] != record[0];
+    if (record[0] >= 'a' && record[0] < 'a' + WRITERS) counts[record[0] - 'a']++;
+  }
+  SHOW(torn);
+  for (int i = 0; i < WRITERS; i++) SHOW(counts[i]);
+  close(fd);
+}
+
 // Of the tree; the kernel's tmpfs has other users.
 static long blocks_in_use(void) {
   char path[64];
@@ -321,6 +350,7 @@ int main(int argc, char** argv) {
   stamps();
   rules();
   shared_offset();
+  shared_large();
   stopped();
   own_bytes_only();
   for (int i = 0; i < FILES; i++) {

@@ -22,6 +22,7 @@ import { MAP_SHARED, O_APPEND, O_NOATIME, O_PATH, PROT_WRITE } from '../../store
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, noteMapping, openFlagsOf, stateWord } from '../descriptions.ts';
 import { finishGrant, GRANT_WRITE, grantRead, grantWrite } from '../grants.ts';
+import { movePosition, POSITION_TRIES, positionOf } from '../position.ts';
 import { replyExtents, replyResult } from '../reply.ts';
 import { type Server, takeCaller, takeDescription, takeFileSizeLimit } from '../request.ts';
 
@@ -33,13 +34,19 @@ export function onReadDirect(server: Server, slot: number, word: number): number
   if (!isRegular(store, ino)) return isDirectory(store, ino) ? -EISDIR : -EINVAL;
   const state = stateWord(id);
   const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
-  const offset = getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
   const size = getWide(i32, word + SLOT_SIZE);
-  if (offset < 0 || size < 0) return -EINVAL;
-  const count = directExtents(store, ino, offset, size, server.extents);
-  if (count < 0) return count;
-  const bytes = replyExtents(server, slot, word, count);
-  if (positioned) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
+  let count = 0;
+  let bytes = 0;
+  for (let i = 0; i < POSITION_TRIES; i++) {
+    const offset = positioned
+      ? positionOf(server.ring.segment, id)
+      : getWide(i32, word + SLOT_OFFSET);
+    if (offset < 0 || size < 0) return -EINVAL;
+    count = directExtents(store, ino, offset, size, server.extents);
+    if (count < 0) return count;
+    bytes = replyExtents(server, slot, word, count);
+    if (!positioned || movePosition(server.ring.segment, id, offset, offset + bytes)) break;
+  }
   if ((i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) === 0) accessed(store, ino);
   replyResult(server, word, bytes);
   if (count > 0) grantRead(server.grants, slot);

@@ -39,6 +39,7 @@ import type { Store } from '../../store/store.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, noteLocks, openFlagsOf, stateWord } from '../descriptions.ts';
 import { LOCK_UN, setLock } from '../locks.ts';
+import { claimPosition, movePosition, POSITION_TRIES, positionOf } from '../position.ts';
 import { replyAttributes, replyResult, replyRoom } from '../reply.ts';
 import {
   type Server,
@@ -62,54 +63,28 @@ export function onRead(server: Server, slot: number, word: number): number {
   const ino = inodeOf(descriptions, id);
   const state = stateWord(id);
   const positioned = (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_POSITION) !== 0;
-  const offset = getWide(i32, positioned ? state + DESCRIPTION_STATE_POSITION : word + SLOT_OFFSET);
+  let offset = positioned ? positionOf(server.ring.segment, id) : getWide(i32, word + SLOT_OFFSET);
   const wanted = getWide(i32, word + SLOT_SIZE);
   if (offset < 0 || wanted < 0) return -EINVAL;
   if (!isRegular(store, ino)) return isDirectory(store, ino) ? -EISDIR : -EINVAL;
   // What the file does not hold needs no room: most reads end in the slot, whatever their buffer.
-  const size = Math.min(wanted, SLAB_SIZE, Math.max(0, getSize(store, ino) - offset));
+  const held = Math.min(wanted, SLAB_SIZE);
+  let size = Math.min(held, Math.max(0, getSize(store, ino) - offset));
+  for (let i = 0; positioned && size > 0 && i < POSITION_TRIES; i++) {
+    if (movePosition(server.ring.segment, id, offset, offset + size)) break;
+    offset = positionOf(server.ring.segment, id);
+    if (offset < 0) return -EINVAL;
+    size = Math.min(held, Math.max(0, getSize(store, ino) - offset));
+  }
   const room = replyRoom(server, slot, word, size);
   if (room < 0) return room;
   const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
   const bytes = read(store, ino, noatime, offset, size, server.ringId, room);
   if (bytes < 0) return bytes;
-  if (positioned) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
   i32[word + SLOT_REPLY_LENGTH] = bytes;
   replyResult(server, word, bytes);
   return 0;
 }
-
-const CLAIM_TRIES = 16;
-
-/**
- * Moves the offset on before the bytes are written → where it was: clients that write at the same time
- * without us claim their places in it likewise. The lower word is enough but for a carry.
- */
-function claimPosition(i32: Int32Array, word: number, length: number): number {
-  for (let i = 0; i < CLAIM_TRIES; i++) {
-    const low = Atomics.load(i32, word);
-    const offset = getWide(i32, word);
-    if (offset < 0 || offset % WORD !== low >>> 0 || (low >>> 0) + length >= WORD) break;
-    if (Atomics.compareExchange(i32, word, low, (low + length) | 0) === low) return offset;
-  }
-  const offset = getWide(i32, word);
-  if (offset >= 0) setWide(i32, word, offset + length);
-  return offset;
-}
-
-/** Less was written than claimed (or nothing: an errno), and nobody has claimed since. */
-function unclaimPosition(
-  i32: Int32Array,
-  word: number,
-  offset: number,
-  length: number,
-  bytes: number,
-): void {
-  if (getWide(i32, word) !== offset + length) return;
-  setWide(i32, word, offset + Math.max(bytes, 0));
-}
-
-const WORD = 2 ** 32;
 
 /** Has the slot a spare, and do the bytes fit in it? Which block it is the client need not say. */
 function checkSpare(store: Store, slot: number, length: number): number {
@@ -139,16 +114,17 @@ export function onWrite(server: Server, slot: number, word: number): number {
   // With a spare the client has moved the position itself, and looked at O_APPEND, which is its own word.
   const positioned = !spared && (flags & REQUEST_POSITION) !== 0;
   const append = !spared && (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
-  const position = state + DESCRIPTION_STATE_POSITION;
   let offset = append ? getSize(store, ino) : getWide(i32, word + SLOT_OFFSET);
-  if (positioned && !append) offset = claimPosition(i32, position, length);
+  if (positioned && !append) offset = claimPosition(server.ring.segment, id, length);
   const bytes = spared
     ? writeSpare(store, caller, ino, offset, length, slot)
     : write(store, caller, ino, offset, length, server.ringId, payload);
   if (spared || length >= SPARE_MIN) showSpare(store, i32, slot, word);
   if (positioned && length > 0) {
-    if (append && bytes >= 0) setWide(i32, position, offset + bytes);
-    else if (!append && bytes < length) unclaimPosition(i32, position, offset, length, bytes);
+    if (append && bytes >= 0) setWide(i32, state + DESCRIPTION_STATE_POSITION, offset + bytes);
+    // Less was written than claimed (or nothing: an errno): given back if nobody has claimed since.
+    else if (!append && bytes < length)
+      movePosition(server.ring.segment, id, offset + length, offset + Math.max(bytes, 0));
   }
   if (bytes < 0) return bytes;
   setWide(i32, word + SLOT_REPLY_OFFSET, offset + bytes);
