@@ -54,20 +54,20 @@ bool read_quick(const Transfer& transfer, Cursor& cursor, long& result);
 
 /**
  * io_overwrite.cpp: writes all of the cursor, where that only overwrites bytes that the file has
- * (docs/adr/0006). False: ask the server; transfer.offset is then a place that this write has
- * claimed where it was the description's own.
+ * (docs/adr/0006). False: ask the server. As for write_spare, the caller has claimed the place:
+ * transfer.offset is never kAtPosition but where O_APPEND says where the bytes go.
  */
-bool write_quick(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
+bool write_quick(Thread& self, const Transfer& transfer, Cursor& cursor, long& result);
 /**
  * io_spare.cpp: writes all of the cursor, where it is at most one block at the start of one, by way
- * of the slot's spare block (docs/adr/0010). False: another way; transfer.offset is then unchanged.
+ * of the slot's spare block (docs/adr/0010). False: another way.
  */
-bool write_spare(Thread& self, Transfer& transfer, Cursor& cursor, long& result);
+bool write_spare(Thread& self, const Transfer& transfer, Cursor& cursor, long& result);
 /** A hint: the file has nothing at `end`, where the next write will most likely begin. */
 void expect_growth(Thread& self, uint32_t description, uint64_t end);
 bool expects_growth(const Thread& self, uint32_t description, int64_t start);
 
-/** The server has written less than write_quick or write_spare had claimed. */
+/** Gives back what was claimed and not written, if nobody has claimed behind it. */
 void settle_position(const Transfer& transfer, uint64_t size, long written);
 
 /** A slot with the fields set that every operation on one description reads; nullptr: -EIO. */

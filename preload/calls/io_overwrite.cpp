@@ -85,24 +85,17 @@ bool write_pinned(Slot* slot, uint32_t ino, const Overwrite& write, Cursor& curs
   return false;
 }
 
-/** The position moves first, so that of two writes at once each has a place of its own. */
-bool claim_position(DescriptionState* state, int64_t start, uint64_t size) {
-  return __atomic_compare_exchange_n(&state->position, &start, start + (int64_t)size, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
 }  // namespace
 
-bool write_quick(Thread& self, Transfer& transfer, Cursor& cursor, long& result) {
+bool write_quick(Thread& self, const Transfer& transfer, Cursor& cursor, long& result) {
   const uint64_t size = cursor.total;
   // One buffer: with more, a bad one among them would make the write end in its middle.
   if (cursor.vector->iov_len < size || size > BT_SLAB_SIZE || !goes_direct(size, 1)) return false;
   const Description* record = description_record(transfer.description);
-  DescriptionState* state = description_state(transfer.description);
+  const DescriptionState* state = description_state(transfer.description);
   if (__atomic_load_n(&state->status_flags, __ATOMIC_RELAXED) & O_APPEND) return false;
-  const bool positioned = transfer.offset == kAtPosition;
-  const int64_t start =
-      positioned ? __atomic_load_n(&state->position, __ATOMIC_RELAXED) : transfer.offset;
+  // At the description's offset only what appends writes, and that is the server's.
+  const int64_t start = transfer.offset;
   const uint64_t limit = file_size_limit();
   if (start < 0 || (uint64_t)start > limit || size > limit - (uint64_t)start) return false;
   FileView view;
@@ -110,9 +103,7 @@ bool write_quick(Thread& self, Transfer& transfer, Cursor& cursor, long& result)
   if (!view_file(record->ino, view) || !overwrites(view, write)) return false;
   Slot* slot = begin(self, transfer.user_stack);
   if (slot == nullptr) return false;
-  bool done = !positioned || claim_position(state, start, size);
-  if (done && positioned) transfer.offset = start;
-  done = done && write_pinned(slot, record->ino, write, cursor);
+  const bool done = write_pinned(slot, record->ino, write, cursor);
   end(self);
   result = (long)size;
   return done;

@@ -21,14 +21,6 @@ unsigned char* block_at(uint64_t block) {
   return data == nullptr ? nullptr : data + block * BT_PAGE_SIZE;
 }
 
-/** The position moves before the request, so that of two writes at once each has its own place. */
-bool claim(const Transfer& transfer, int64_t start, uint64_t size) {
-  if (transfer.offset != kAtPosition) return true;
-  int64_t* position = &description_state(transfer.description)->position;
-  return __atomic_compare_exchange_n(position, &start, start + (int64_t)size, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
 long send(Slot* slot, const Transfer& transfer, uint64_t size) {
   slot->request_flags = BT_REQUEST_SPARE;
   slot->offset = transfer.offset;
@@ -52,13 +44,11 @@ bool expects_growth(const Thread& self, uint32_t description, int64_t start) {
   return self.growing == description && self.grown_to == (uint64_t)start;
 }
 
-bool write_spare(Thread& self, Transfer& transfer, Cursor& cursor, long& result) {
+bool write_spare(Thread& self, const Transfer& transfer, Cursor& cursor, long& result) {
   const uint64_t size = cursor.total;
   if (size < BT_SPARE_MIN || size > BT_PAGE_SIZE) return false;
   const DescriptionState* state = description_state(transfer.description);
-  const int64_t start = transfer.offset == kAtPosition
-                            ? __atomic_load_n(&state->position, __ATOMIC_RELAXED)
-                            : transfer.offset;
+  const int64_t start = transfer.offset;
   if (start < 0 || start >= kSpareEnd || start % BT_PAGE_SIZE != 0) return false;
   if (__atomic_load_n(&state->status_flags, __ATOMIC_RELAXED) & O_APPEND) return false;
   if (!goes_direct(size, BT_SPARE_MIN)) return false;
@@ -68,12 +58,11 @@ bool write_spare(Thread& self, Transfer& transfer, Cursor& cursor, long& result)
   unsigned char* block = block_at(spare);
   const Cursor before = cursor;
   const bool copied = block != nullptr && copy_in(cursor, block, size) == 0;
-  if (!copied || !claim(transfer, start, size)) {
+  if (!copied) {
     cursor = before;
     end(self);
     return false;
   }
-  transfer.offset = start;
   result = send(slot, transfer, size);
   const bool linked = result > 0 && slot->spare != spare;
   end(self);

@@ -68,10 +68,6 @@ export function dentryWord(store: Store, dentry: number): number {
 export function inoOf(store: Store, dentry: number): number {
   return store.i32[dentryWord(store, dentry) + DENTRY_INO];
 }
-/** The directory that the dentry stands in. */
-export function directoryOf(store: Store, dentry: number): number {
-  return store.i32[dentryWord(store, dentry) + DENTRY_PARENT];
-}
 /** Its position in the directory (≥ 3): what comes after it is after(store, dir, cookie). */
 export function cookieOf(store: Store, dentry: number): number {
   return store.i32[dentryWord(store, dentry) + DENTRY_COOKIE] >>> 0;

@@ -164,14 +164,8 @@ export function gidOf(store: Store, ino: number): number {
 export function nlinkOf(store: Store, ino: number): number {
   return store.i32[inodeWord(store, ino) + INODE_NLINK] >>> 0;
 }
-export function rdevOf(store: Store, ino: number): number {
-  return store.i32[inodeWord(store, ino) + INODE_RDEV] >>> 0;
-}
 export function generationOf(store: Store, ino: number): number {
   return store.i32[inodeWord(store, ino) + INODE_GENERATION] >>> 0;
-}
-export function referencesOf(store: Store, ino: number): number {
-  return store.i32[inodeWord(store, ino) + INODE_REFERENCES];
 }
 /** Bytes; above 2^53 rounded, 2^63-1 reads as 2^63. */
 export function getSize(store: Store, ino: number): number {
