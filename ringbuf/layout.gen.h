@@ -615,7 +615,7 @@ struct Dentry {
   std::uint32_t right;  ///< (server) Ordered tree.
   std::uint32_t up;  ///< (server) Ordered tree: parent node.
   std::uint32_t balance;  ///< (server) Ordered tree: colour or height.
-  std::uint32_t cookie;  ///< (server) Position in the directory (d_off): ascending in order of creation, never reused. 1 and 2 are "." and "..".
+  std::uint32_t cookie;  ///< (server) Position in the directory (what d_off of the entry before gives): ascending in order of creation, never reused, from 3 on.
   std::uint32_t name_length;  ///< (server) Bytes of the name.
   std::uint32_t text;  ///< (server) Text record with the bytes of the name past the inline ones.
   unsigned char name[80];  ///< (server) First bytes of the name, not terminated.

@@ -596,7 +596,7 @@ export const DENTRY_RIGHT = 6;
 export const DENTRY_UP = 7;
 /** (server) Ordered tree: colour or height. */
 export const DENTRY_BALANCE = 8;
-/** (server) Position in the directory (d_off): ascending in order of creation, never reused. 1 and 2 are "." and "..". */
+/** (server) Position in the directory (what d_off of the entry before gives): ascending in order of creation, never reused, from 3 on. */
 export const DENTRY_COOKIE = 9;
 /** (server) Bytes of the name. */
 export const DENTRY_NAME_LENGTH = 10;

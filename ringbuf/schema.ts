@@ -392,7 +392,7 @@ const dentry: Struct = {
     { name: 'right', type: 'u32', offset: 24, writer: 'server', doc: 'Ordered tree.' },
     { name: 'up', type: 'u32', offset: 28, writer: 'server', doc: 'Ordered tree: parent node.' },
     { name: 'balance', type: 'u32', offset: 32, writer: 'server', doc: 'Ordered tree: colour or height.' },
-    { name: 'cookie', type: 'u32', offset: 36, writer: 'server', doc: 'Position in the directory (d_off): ascending in order of creation, never reused. 1 and 2 are "." and "..".' },
+    { name: 'cookie', type: 'u32', offset: 36, writer: 'server', doc: 'Position in the directory (what d_off of the entry before gives): ascending in order of creation, never reused, from 3 on.' },
     { name: 'name_length', type: 'u32', offset: 40, writer: 'server', doc: 'Bytes of the name.' },
     { name: 'text', type: 'u32', offset: 44, writer: 'server', doc: 'Text record with the bytes of the name past the inline ones.' },
     { name: 'name', type: 'bytes', offset: 48, count: 80, writer: 'server', doc: 'First bytes of the name, not terminated.' },

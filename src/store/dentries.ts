@@ -51,14 +51,14 @@ import { S_IFDIR, S_IFMT } from './posix.ts';
 import type { Store } from './store.ts';
 import { giveRecord, takeRecord } from './tables.ts';
 import { freeText, readText, textEquals, writeText } from './texts.ts';
-import { treeAfter, treeFirst, treeInsert, treeNext, treeRemove } from './tree.ts';
+import { treeFirst, treeFloor, treeInsert, treeNext, treePrevious, treeRemove } from './tree.ts';
 import { getWide, setWide } from './wide.ts';
 
 export { pathOf } from './paths.ts';
 export { exchange, move, replace } from './renames.ts';
 
-/** Cookies are 32-bit; when a directory has used them up, its entries are numbered anew. */
-const COOKIE_END = 0xfffffff0;
+/** Cookies stay below DIR_OFFSET_EOD; when a directory has used them up, its entries are numbered anew. */
+const COOKIE_END = 0x7ffffff0;
 
 /** Word index of the record of `dentry` in store.i32. */
 export function dentryWord(store: Store, dentry: number): number {
@@ -68,7 +68,7 @@ export function dentryWord(store: Store, dentry: number): number {
 export function inoOf(store: Store, dentry: number): number {
   return store.i32[dentryWord(store, dentry) + DENTRY_INO];
 }
-/** Its position in the directory (≥ 3): what comes after it is after(store, dir, cookie). */
+/** Its position in the directory (≥ 3), by which entryAt finds it again. Newer entries have greater ones. */
 export function cookieOf(store: Store, dentry: number): number {
   return store.i32[dentryWord(store, dentry) + DENTRY_COOKIE] >>> 0;
 }
@@ -191,14 +191,17 @@ export function remove(store: Store, dentry: number): void {
   unlinkInode(store, ino);
 }
 
-/** The first entry of the directory with a cookie greater than `cookie`, or 0. */
-export function after(store: Store, directory: number, cookie: number): number {
-  return treeAfter(store.dentryTree, store.i32[inodeWord(store, directory) + INODE_ROOT], cookie);
+/**
+ * The entry of the directory with that cookie or, when it is gone, the next older one; 0 for none.
+ * Infinity: the newest, where a listing begins.
+ */
+export function entryAt(store: Store, directory: number, cookie: number): number {
+  return treeFloor(store.dentryTree, store.i32[inodeWord(store, directory) + INODE_ROOT], cookie);
 }
 
-/** The entry that follows `dentry` in its directory, or 0: cheaper than after() in a listing. */
+/** The entry that follows `dentry` in a listing of its directory, which is the next older one, or 0. */
 export function next(store: Store, dentry: number): number {
-  return treeNext(store.dentryTree, dentry);
+  return treePrevious(store.dentryTree, dentry);
 }
 
 /** Copies the dentry's name to out[offset…) → its length (at most NAME_MAX). */
@@ -260,8 +263,22 @@ export function hang(store: Store, dentry: number, parent: number, hash: number)
   i32[word + DENTRY_HASH] = hash;
   i32[word + DENTRY_HASH_NEXT] = i32[head];
   i32[head] = dentry;
+  toFront(store, dentry, parentWord);
+}
+
+/** A dentry whose name now stands for another inode comes first in listings, as if it had been created. */
+export function renew(store: Store, dentry: number): void {
+  const { i32, dentryTree } = store;
+  const parentWord = inodeWord(store, i32[dentryWord(store, dentry) + DENTRY_PARENT]);
+  i32[parentWord + INODE_ROOT] = treeRemove(dentryTree, i32[parentWord + INODE_ROOT], dentry);
+  toFront(store, dentry, parentWord);
+}
+
+/** Into the tree of its directory, with a fresh cookie. */
+function toFront(store: Store, dentry: number, parentWord: number): void {
+  const { i32 } = store;
   if (i32[parentWord + INODE_EXTENT_DATA_BLOCK] >>> 0 >= COOKIE_END) renumber(store, parentWord);
-  i32[word + DENTRY_COOKIE] = i32[parentWord + INODE_EXTENT_DATA_BLOCK]++;
+  i32[dentryWord(store, dentry) + DENTRY_COOKIE] = i32[parentWord + INODE_EXTENT_DATA_BLOCK]++;
   i32[parentWord + INODE_ROOT] = treeInsert(store.dentryTree, i32[parentWord + INODE_ROOT], dentry);
 }
 

@@ -17,6 +17,7 @@ import {
   dropName,
   hang,
   overflowText,
+  renew,
   setName,
   unhang,
   unlinkInode,
@@ -71,8 +72,8 @@ export function move(
 }
 
 /**
- * Renames `source` over `target`: the target's dentry keeps its name and cookie and now names the
- * source's inode; the source's dentry is gone; the old inode loses a link and is freed when unused.
+ * Renames `source` over `target`: the target's dentry keeps its name, now names the source's inode
+ * and comes first in listings; the source's dentry is gone; the old inode loses a link and is freed when unused.
  * Both are directories (the target empty) or neither; they name different inodes.
  */
 export function replace(store: Store, target: number, source: number): void {
@@ -88,6 +89,7 @@ export function replace(store: Store, target: number, source: number): void {
   beginParents(store, oldParent, parent);
   beginWrite(store, targetWord);
   i32[targetWord + DENTRY_INO] = ino;
+  renew(store, target);
   endWrite(store, targetWord);
   beginWrite(store, sourceWord);
   unhang(store, source);
@@ -102,7 +104,7 @@ export function replace(store: Store, target: number, source: number): void {
   unlinkInode(store, replaced);
 }
 
-/** RENAME_EXCHANGE: the two dentries swap their inodes and keep names and cookies. */
+/** RENAME_EXCHANGE: the two dentries swap their inodes, keep their names, and come first in listings. */
 export function exchange(store: Store, first: number, second: number): void {
   const { i32 } = store;
   const firstWord = dentryWord(store, first);
@@ -118,6 +120,8 @@ export function exchange(store: Store, first: number, second: number): void {
   beginWrite(store, secondWord);
   i32[firstWord + DENTRY_INO] = secondIno;
   i32[secondWord + DENTRY_INO] = firstIno;
+  renew(store, first);
+  renew(store, second);
   endWrite(store, secondWord);
   endWrite(store, firstWord);
   i32[inodeWord(store, firstParent) + INODE_NLINK] += gained;

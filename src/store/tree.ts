@@ -179,22 +179,6 @@ export function treeFloor(tree: Tree, root: number, wanted: number): number {
   return best;
 }
 
-/** The node with the smallest key > wanted, or 0. */
-export function treeAfter(tree: Tree, root: number, wanted: number): number {
-  const { i32, links, words } = tree;
-  let best = 0;
-  let node = root;
-  while (node !== 0) {
-    if (key(tree, node) > wanted) {
-      best = node;
-      node = i32[links + node * words + LEFT];
-    } else {
-      node = i32[links + node * words + RIGHT];
-    }
-  }
-  return best;
-}
-
 /** The first node of the tree in order, or 0. */
 export function treeFirst(tree: Tree, root: number): number {
   const { i32, links, words } = tree;
@@ -215,6 +199,32 @@ export function treeNext(tree: Tree, node: number): number {
   let child = node;
   let up = i32[links + node * words + UP];
   while (up !== 0 && i32[links + up * words + RIGHT] === child) {
+    child = up;
+    up = i32[links + up * words + UP];
+  }
+  return up;
+}
+
+/** The last node of the tree in order, or 0. */
+export function treeLast(tree: Tree, root: number): number {
+  const { i32, links, words } = tree;
+  let node = root;
+  if (node === 0) return 0;
+  for (;;) {
+    const right = i32[links + node * words + RIGHT];
+    if (right === 0) return node;
+    node = right;
+  }
+}
+
+/** The node before `node` in order, or 0. */
+export function treePrevious(tree: Tree, node: number): number {
+  const { i32, links, words } = tree;
+  const left = i32[links + node * words + LEFT];
+  if (left !== 0) return treeLast(tree, left);
+  let child = node;
+  let up = i32[links + node * words + UP];
+  while (up !== 0 && i32[links + up * words + LEFT] === child) {
     child = up;
     up = i32[links + up * words + UP];
   }

@@ -40,7 +40,7 @@ function run(inside: 'directory' | 'tree' | 'covered', program: string): RunResu
 }
 
 describe('paths lead where they lead on tmpfs, and calls answer alike', needs('gcc'), () => {
-  test.each(['resolve', 'metadata', 'names', 'cwd', 'exec'])('%s', (name) => {
+  test.each(['resolve', 'metadata', 'names', 'listing', 'cwd', 'exec'])('%s', (name) => {
     const program = compile(name);
     const expected = run('directory', program);
     expect(expected.status, 'the program itself works').toBe(0);

@@ -460,13 +460,13 @@ test('a listing in pieces, while entries come and go', () => {
   };
   expect(piece(48)).toEqual(['.', '..']);
   const first = piece(400);
-  for (let i = 0; i < 50; i++) expect(status(layout.OP_UNLINK, { path: `d/file${i}` })).toBe(0);
+  for (let i = 50; i < 100; i++) expect(status(layout.OP_UNLINK, { path: `d/file${i}` })).toBe(0);
   create('d/late');
   const rest: string[] = [];
   for (let found = piece(300); found.length > 0; found = piece(300)) rest.push(...found);
   expect(new Set([...first, ...rest]).size).toBe(first.length + rest.length);
-  for (let i = 50; i < 100; i++) expect(rest).toContain(`file${i}`);
-  expect(rest).toContain('late');
+  for (let i = 0; i < 50; i++) expect(rest).toContain(`file${i}`);
+  expect(rest).not.toContain('late');
   expect(status(layout.OP_LSEEK, { description, offset: 0 })).toBe(0);
   expect(status(layout.OP_READDIR, { description, size: 10 })).toBe(-EINVAL);
   expect(piece(1 << 20).length).toBe(2 + 51);

@@ -8,14 +8,15 @@ import {
 import { native } from '../../ringbuf/native.ts';
 import { checkStore } from '../../src/store/check.ts';
 import {
-  after,
   cookieOf,
   entries,
+  entryAt,
   exchange,
   inoOf,
   move,
   nameInto,
   nameLengthOf,
+  next,
   nextCookie,
   pathOf,
   remove,
@@ -63,27 +64,23 @@ test('ten thousand names are found while the hash grows and after it, and none o
   fixture.close();
 });
 
-test('a listing goes on after the last cookie, whatever was created or removed meanwhile', () => {
+test('a listing, newest first, goes on where it was, whatever was created or removed meanwhile', () => {
   const fixture = createFixture({ bytes: 4096, inodes: 100 });
   const { store } = fixture;
   for (let at = 0; at < 10; at++) create(store, ROOT_INO, `f${at}`);
-  let dentry = after(store, ROOT_INO, 0);
-  expect(cookieOf(store, dentry)).toBe(3);
-  for (let at = 0; at < 4; at++) dentry = after(store, ROOT_INO, cookieOf(store, dentry));
+  let dentry = entryAt(store, ROOT_INO, Infinity);
+  expect(cookieOf(store, dentry)).toBe(12);
+  for (let at = 0; at < 4; at++) dentry = next(store, dentry);
   const cookie = cookieOf(store, dentry);
   remove(store, dentry);
-  remove(store, lookup(store, ROOT_INO, 'f5'));
+  remove(store, lookup(store, ROOT_INO, 'f4'));
   create(store, ROOT_INO, 'late');
   const seen: string[] = [];
   const name = new Uint8Array(255);
-  for (
-    let at = after(store, ROOT_INO, cookie);
-    at !== 0;
-    at = after(store, ROOT_INO, cookieOf(store, at))
-  ) {
+  for (let at = entryAt(store, ROOT_INO, cookie); at !== 0; at = next(store, at)) {
     seen.push(Buffer.from(name.subarray(0, nameInto(store, at, name, 0))).toString());
   }
-  expect(seen).toEqual(['f6', 'f7', 'f8', 'f9', 'late']);
+  expect(seen).toEqual(['f3', 'f2', 'f1', 'f0']);
   fixture.close();
 });
 
@@ -91,7 +88,7 @@ test('cookies that have run out are given anew in the same order', () => {
   const fixture = createFixture({ bytes: 4096, inodes: 100 });
   const { store } = fixture;
   for (let at = 0; at < 5; at++) create(store, ROOT_INO, `f${at}`);
-  store.i32[inodeWord(store, ROOT_INO) + INODE_EXTENT_DATA_BLOCK] = 0xfffffff0 | 0;
+  store.i32[inodeWord(store, ROOT_INO) + INODE_EXTENT_DATA_BLOCK] = 0x7ffffff0;
   create(store, ROOT_INO, 'last');
   expect(nextCookie(store, ROOT_INO)).toBeLessThan(20);
   expect(cookieOf(store, lookup(store, ROOT_INO, 'last'))).toBe(nextCookie(store, ROOT_INO) - 1);
@@ -156,12 +153,12 @@ test('".." of a removed directory that is held leads on, however deep it stood',
   fixture.close();
 });
 
-test('a name renamed over keeps its place in the listing', () => {
+test('a name renamed over comes first in the listing', () => {
   const fixture = createFixture({ bytes: 4096, inodes: 100 });
   const { store } = fixture;
   create(store, ROOT_INO, 'a');
   const b = create(store, ROOT_INO, 'b');
-  const cookie = cookieOf(store, lookup(store, ROOT_INO, 'a'));
+  const cookie = nextCookie(store, ROOT_INO);
   replace(store, lookup(store, ROOT_INO, 'a'), lookup(store, ROOT_INO, 'b'));
   expect(inoOf(store, lookup(store, ROOT_INO, 'a'))).toBe(b);
   expect(cookieOf(store, lookup(store, ROOT_INO, 'a'))).toBe(cookie);

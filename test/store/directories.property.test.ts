@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { ROOT_INO } from '../../ringbuf/layout.gen.ts';
 import { checkStore } from '../../src/store/check.ts';
 import {
-  after,
   cookieOf,
   entries,
+  entryAt,
   exchange,
   inoOf,
   move,
@@ -31,7 +31,7 @@ import { add, bytesOf, create, createFixture, lookup } from './fixture.ts';
 
 interface Node {
   readonly ino: number;
-  /** Names in order of creation; undefined for a file. */
+  /** Names in order of creation or of the last rename to them; undefined for a file. */
   readonly children: Map<string, Node> | undefined;
   links: number;
   parent: Node | undefined;
@@ -202,6 +202,7 @@ class Model {
       if (target.children && target.children.size > 0) return;
       replace(store, lookup(store, to.ino, name2), source);
       from.children!.delete(name);
+      to.children!.delete(name2);
       to.children!.set(name2, node);
       this.lost(target);
     }
@@ -216,7 +217,9 @@ class Model {
     if (first.children && this.isBelow(to, first)) return;
     if (second.children && this.isBelow(from, second)) return;
     exchange(store, lookup(store, from.ino, name), lookup(store, to.ino, name2));
+    from.children!.delete(name);
     from.children!.set(name, second);
+    to.children!.delete(name2);
     to.children!.set(name2, first);
     if (first.children) first.parent = to;
     if (second.children) second.parent = from;
@@ -228,19 +231,22 @@ class Model {
     const path = new Uint8Array(4096);
     const walk = (node: Node, at: string): void => {
       const listed: [string, number][] = [];
-      let cookie = 0;
+      let cookie = Infinity;
       for (;;) {
-        const dentry = after(store, node.ino, cookie);
+        const dentry = entryAt(store, node.ino, cookie - 1);
         if (dentry === 0) break;
-        expect(cookieOf(store, dentry)).toBeGreaterThan(Math.max(cookie, 2));
+        expect(cookieOf(store, dentry)).toBeLessThan(cookie);
         cookie = cookieOf(store, dentry);
+        expect(cookie).toBeGreaterThan(2);
         const length = nameInto(store, dentry, nameBytes, 0);
         listed.push([
           Buffer.from(nameBytes.subarray(0, length)).toString('latin1'),
           inoOf(store, dentry),
         ]);
       }
-      expect(listed).toEqual([...node.children!].map(([name, child]) => [name, child.ino]));
+      expect(listed.reverse()).toEqual(
+        [...node.children!].map(([name, child]) => [name, child.ino]),
+      );
       expect(entries(store, node.ino)).toBe(node.children!.size);
       expect(getSize(store, node.ino)).toBe(40 + 20 * node.children!.size);
       const subdirectories = [...node.children!.values()].filter((child) => child.children);

@@ -4,11 +4,12 @@ import { expect, test } from 'vitest';
 import {
   createTree,
   type Tree,
-  treeAfter,
   treeFirst,
   treeFloor,
   treeInsert,
+  treeLast,
   treeNext,
+  treePrevious,
   treeRemove,
 } from '../../src/store/tree.ts';
 
@@ -23,6 +24,13 @@ function emptyTree(nodes: number): Tree {
 function inOrder(tree: Tree, root: number): number[] {
   const nodes: number[] = [];
   for (let node = treeFirst(tree, root); node !== 0; node = treeNext(tree, node)) nodes.push(node);
+  return nodes;
+}
+
+function inReverse(tree: Tree, root: number): number[] {
+  const nodes: number[] = [];
+  for (let node = treeLast(tree, root); node !== 0; node = treePrevious(tree, node))
+    nodes.push(node);
   return nodes;
 }
 
@@ -58,12 +66,12 @@ test('keys in any order, inserted and removed, stay sorted and balanced', () => 
       }
       heightOf(tree, root, 0);
       const keys = [...nodeOf.keys()].sort((a, b) => a - b);
-      expect(inOrder(tree, root)).toEqual(keys.map((key) => nodeOf.get(key)));
+      const nodes = keys.map((key) => nodeOf.get(key));
+      expect(inOrder(tree, root)).toEqual(nodes);
+      expect(inReverse(tree, root)).toEqual(nodes.toReversed());
       for (const probe of [0, 1, 30, 59, 60, 0x7ffffffe, 0x80000000, 0xffffffff]) {
         const floor = keys.findLast((key) => key <= probe);
-        const next = keys.find((key) => key > probe);
         expect(treeFloor(tree, root, probe)).toBe(floor === undefined ? 0 : nodeOf.get(floor));
-        expect(treeAfter(tree, root, probe)).toBe(next === undefined ? 0 : nodeOf.get(next));
       }
     }),
     { numRuns: 300 },

@@ -156,7 +156,7 @@ export function onReaddir(server: Server, slot: number, word: number): number {
   const position = getWide(i32, state + DESCRIPTION_STATE_POSITION);
   dirents.at = room;
   dirents.end = room + size;
-  dirents.position = position < 0 ? Infinity : position;
+  dirents.position = Math.max(position, 0);
   const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
   const status = readdir(server.store, inodeOf(descriptions, id), noatime, dirents);
   if (status !== 0) return status;
