@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x7430d3a0e221131aULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd2bf72e23f82f6a6ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
@@ -56,6 +56,8 @@ inline constexpr std::uint64_t BT_DIRECT_MIN = 32768ULL;
 inline constexpr std::uint64_t BT_SPARE_MIN = 512ULL;
 /** Most DirectExtent records in one reply. */
 inline constexpr std::uint64_t BT_EXTENTS_PER_REPLY = 128ULL;
+/** OPEN, CREATE, TMPFILE: flags holds RESOLVE_* of openat2 from this bit on. */
+inline constexpr std::uint64_t BT_RESOLVE_SHIFT = 24ULL;
 /** The shim's own descriptors sit at or above this number. */
 inline constexpr std::uint64_t BT_PRIVATE_FD_MIN = 900ULL;
 /** How long the idle server spins before it parks, by default. */

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x7430d3a0e221131an;
+export const SCHEMA_HASH = 0xd2bf72e23f82f6a6n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 2;
 export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
@@ -52,6 +52,8 @@ export const DIRECT_MIN = 32768;
 export const SPARE_MIN = 512;
 /** Most DirectExtent records in one reply. */
 export const EXTENTS_PER_REPLY = 128;
+/** OPEN, CREATE, TMPFILE: flags holds RESOLVE_* of openat2 from this bit on. */
+export const RESOLVE_SHIFT = 24;
 /** The shim's own descriptors sit at or above this number. */
 export const PRIVATE_FD_MIN = 900;
 /** How long the idle server spins before it parks, by default. */

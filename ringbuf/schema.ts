@@ -82,6 +82,7 @@ export const constants = [
   { name: 'SPARE_MIN', value: 512, doc: 'Writes from this size on, up to a block, may stand in the spare block of the slot.' },
   { name: 'EXTENTS_PER_REPLY', value: 128, doc: 'Most DirectExtent records in one reply.' },
 
+  { name: 'RESOLVE_SHIFT', value: 24, doc: 'OPEN, CREATE, TMPFILE: flags holds RESOLVE_* of openat2 from this bit on.' },
   { name: 'PRIVATE_FD_MIN', value: 900, doc: "The shim's own descriptors sit at or above this number." },
   { name: 'RENDEZVOUS_SPIN_US', value: 50, doc: 'How long the idle server spins before it parks, by default.' },
 

@@ -18,9 +18,15 @@ namespace {
 
 constexpr uint32_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
+constexpr uint64_t kKnownFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
+                                 O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE |
+                                 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |
+                                 kTmpfile | 0100000;
+static_assert(kKnownFlags < 1u << BT_RESOLVE_SHIFT);
+
 /** As fs/open.c build_open_flags: what is no file's business goes, O_PATH silences the rest. */
 uint32_t normal_flags(uint64_t flags) {
-  uint32_t low = (uint32_t)flags;
+  uint32_t low = (uint32_t)(flags & kKnownFlags);
   if (low & O_PATH) low &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   return low;
 }
@@ -93,11 +99,14 @@ bool accept_openat(const Call& call, Thread& self, const Searcher& who, QuickAns
   return accept(self, who, quick, normal_flags((uint64_t)call.args[2]), call.stack);
 }
 
+using Accept = decltype(QuickAnswer::accept);
+
 /** A description, idle so far or from the reply, becomes a descriptor. */
-Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill fill) {
+Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill fill,
+                  Accept accept) {
   QuickAnswer quick;
-  quick.accept = fill == fill_open ? accept_open : accept_openat;
-  if (may_revive(flags)) paths.quick = &quick;
+  quick.accept = accept;
+  if (accept != nullptr && may_revive(flags)) paths.quick = &quick;
   Slot* slot = ask(call, self, paths, fill);
   if (slot == nullptr && quick.description != 0)
     return done(call, install(self, quick.description, (flags & O_CLOEXEC) != 0));
@@ -117,26 +126,23 @@ Verdict sys_open(Call& call, Thread& self) {
   int error = check_flags(flags);
   if (error != 0) return Verdict::PASS;
   return open_with(call, self, {.first = {.path = 0, .flags = path_flags(flags)}}, flags,
-                   fill_open);
+                   fill_open, accept_open);
 }
 
 Verdict sys_creat(Call& call, Thread& self) {
-  return open_with(call, self, {.first = {.path = 0}}, O_CREAT | O_WRONLY | O_TRUNC, fill_creat);
+  return open_with(call, self, {.first = {.path = 0}}, O_CREAT | O_WRONLY | O_TRUNC, fill_creat,
+                   nullptr);
 }
 
 Verdict sys_openat(Call& call, Thread& self) {
   uint32_t flags = normal_flags((uint64_t)call.args[2]);
   if (check_flags(flags) != 0) return Verdict::PASS;
   return open_with(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags(flags)}},
-                   flags, fill_openat);
+                   flags, fill_openat, accept_openat);
 }
 
 namespace {
 
-constexpr uint64_t kKnownFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                                 O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE |
-                                 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |
-                                 kTmpfile | 0100000;
 constexpr uint64_t kPathFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 /** The stricter checks of openat2: nothing is silently dropped. */
@@ -148,40 +154,88 @@ int check_how(const open_how& how) {
   return check_flags((uint32_t)how.flags);
 }
 
+constexpr uint64_t kKnownResolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+                                   RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+constexpr uint64_t kScoped = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+
+int check_resolve(const open_how& how) {
+  if (how.resolve & ~kKnownResolve) return -EINVAL;
+  if ((how.resolve & kScoped) == kScoped) return -EINVAL;
+  if ((how.resolve & RESOLVE_CACHED) && (how.flags & (O_TRUNC | O_CREAT | kTmpfile)))
+    return -EAGAIN;
+  return 0;
+}
+
 /**
- * RESOLVE_* on a path of the tree. What only forbids leaving it is kept by sending a walk that
- * stops at a crossing: NO_XDEV and NO_MAGICLINKS cannot be violated inside. The rest the server
- * does not know.
+ * What RESOLVE_* forbids of the way to where the walk in the tree begins; the walk itself minds the
+ * rest. A way that begins on the host enters the tree as it would enter a mount.
  */
-bool serves_resolve(uint64_t resolve) {
-  return (resolve & ~(uint64_t)(RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)) == 0;
+int check_entry(const Target& target, bool from_tree, bool absolute, uint64_t resolve) {
+  if (target.magic && (resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS))) return -ELOOP;
+  if (absolute && (resolve & RESOLVE_BENEATH)) return -EXDEV;
+  return !from_tree && (resolve & RESOLVE_NO_XDEV) ? -EXDEV : 0;
+}
+
+void fill_openat2(Slot& slot, const Call& call) {
+  auto& how = *(const open_how*)call.args[2];
+  fill(slot, normal_flags(how.flags) | (uint32_t)(how.resolve << BT_RESOLVE_SHIFT),
+       (uint32_t)how.mode);
+}
+
+bool accept_openat2(const Call& call, Thread& self, const Searcher& who, QuickAnswer& quick) {
+  auto& how = *(const open_how*)call.args[2];
+  return accept(self, who, quick, normal_flags(how.flags), call.stack);
+}
+
+/** Copies what the program wants of openat2 → 0 or -errno. */
+int take_how(const Call& call, open_how& how) {
+  auto* user = (const open_how*)call.args[2];
+  uint64_t size = (uint64_t)call.args[3];
+  if (size < sizeof(open_how)) return -EINVAL;
+  if (size > BT_PAGE_SIZE) return -E2BIG;
+  if (!readable(user, size, call.stack)) return -EFAULT;
+  for (uint64_t i = sizeof(open_how); i < size; i++) {
+    if (((const unsigned char*)user)[i] != 0) return -E2BIG;
+  }
+  how = *user;
+  return 0;
 }
 
 }  // namespace
 
 Verdict sys_openat2(Call& call, Thread& self) {
-  auto* user = (const open_how*)call.args[2];
-  uint64_t size = (uint64_t)call.args[3];
+  open_how how;
+  int taken = take_how(call, how);
+  auto* path = (const char*)call.args[1];
+  bool absolute = readable(path, 1, call.stack) && *path == '/';
+  bool rooted = taken == 0 && absolute && (how.resolve & RESOLVE_IN_ROOT);
+  // The root of that walk is the descriptor: "/a" is "a" there, and "/" is ".".
+  while (rooted && readable(path, 1, call.stack) && *path == '/') path++;
+  if (rooted && readable(path, 1, call.stack) && *path == 0) path = ".";
+
   Target target;
-  classify(self, call.args[0], (const char*)call.args[1], 0, call.stack, target);
+  classify(self, call.args[0], path, 0, call.stack, target);
   if (target.where == Where::HOST) return Verdict::PASS;
-  if (size < sizeof(open_how)) return done(call, -EINVAL);
-  if (size > BT_PAGE_SIZE) return done(call, -E2BIG);
-  if (!readable(user, size, call.stack)) return done(call, -EFAULT);
-  for (uint64_t i = sizeof(open_how); i < size; i++) {
-    if (((const unsigned char*)user)[i] != 0) return done(call, -E2BIG);
-  }
-  open_how how = *user;
+  if (taken != 0) return done(call, taken);
   int error = check_how(how);
+  if (error == 0) error = check_resolve(how);
+  bool from_tree = target.where == Where::TREE && (!absolute || rooted);
+  if (error == 0) error = check_entry(target, from_tree, absolute && !rooted, how.resolve);
   if (error != 0) return done(call, error);
-  if (!serves_resolve(how.resolve)) return unknown(call);
-  // From here on it is openat, on the host too if a symlink leads out.
+  // Where a walk comes from outside, only this can still be broken inside.
+  bool cached = (how.resolve & RESOLVE_CACHED) != 0 && target.length != 0;
+  if (!from_tree) how.resolve &= RESOLVE_NO_SYMLINKS;
+
   Call plain = call;
-  plain.nr = SYS_openat;
-  plain.args[2] = (long)how.flags;
-  plain.args[3] = (long)how.mode;
-  Verdict verdict = sys_openat(plain, self);
-  call.result = plain.result;
+  plain.args[1] = (long)path;
+  plain.args[2] = (long)&how;
+  plain.args[3] = sizeof how;
+  uint32_t flags = normal_flags(how.flags);
+  Verdict verdict =
+      open_with(plain, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags(flags)}}, flags,
+                fill_openat2, how.resolve == 0 ? accept_openat2 : nullptr);
+  // tmpfs keeps no record of names that are not there.
+  call.result = cached && plain.result == -ENOENT ? -EAGAIN : plain.result;
   return verdict;
 }
 

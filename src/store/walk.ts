@@ -17,13 +17,24 @@ import {
 } from '../../ringbuf/layout.gen.ts';
 import type { Caller } from './caller.ts';
 import { dentryWord, find } from './dentries.ts';
-import { EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from './errno.ts';
+import { EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from './errno.ts';
 import { inodeWord } from './inodes.ts';
 import { hashName } from './names.ts';
 import type { PathArgument } from './operations/path.ts';
 import { accessed } from './operations/times.ts';
 import { may } from './permission.ts';
-import { DOT, MAY_EXEC, S_IFDIR, S_IFLNK, S_IFMT, SLASH } from './posix.ts';
+import {
+  DOT,
+  MAY_EXEC,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  SLASH,
+} from './posix.ts';
 import { mayFollow } from './protections.ts';
 import type { Store } from './store.ts';
 import { targetInto } from './texts.ts';
@@ -63,6 +74,8 @@ export interface Walk {
   trailingSlash: boolean;
   /** Links followed so far; set it to those of earlier requests of the same call. */
   symlinks: number;
+  /** RESOLVE_* of openat2(2); 0 for every other call. */
+  resolve: number;
   /** REPLY_CROSSED_UP or REPLY_CROSSED_ABSOLUTE after CROSSED. */
   crossed: number;
   /** Expansion buffer; after CROSSED the path to go on with is text[restStart..restEnd). */
@@ -84,6 +97,7 @@ export function createWalk(prefix: string): Walk {
     kind: LAST_ROOT,
     trailingSlash: false,
     symlinks: 0,
+    resolve: 0,
     crossed: 0,
     // The path itself, and before it one target with its slash for every link that may be followed.
     text: new Uint8Array((SYMLOOP_MAX + 2) * PATH_MAX),
@@ -138,12 +152,15 @@ export function walkPath(
       if (last && (flags & WALK_PARENT) !== 0 && (flags & WALK_CREATE) === 0)
         return finish(walk, directory, directory, n === 1 ? LAST_DOT : LAST_DOTDOT);
       if (n === 2) {
-        if (directory === ROOT_INO) {
+        if (walk.resolve !== 0 && isBoundary(walk, directory, path.start)) {
+          if ((walk.resolve & RESOLVE_IN_ROOT) === 0) return -EXDEV;
+        } else if (directory === ROOT_INO) {
           toPrivate(walk, bytes, position, end, c);
           walk.crossed = REPLY_CROSSED_UP;
           return CROSSED;
+        } else {
+          directory = i32[directoryWord + INODE_LINK];
         }
-        directory = i32[directoryWord + INODE_LINK];
       }
       if (last) return finish(walk, directory, directory, n === 1 ? LAST_DOT : LAST_DOTDOT);
       continue;
@@ -175,6 +192,7 @@ export function walkPath(
 
     // A symbolic link: its target takes the place of the component, the rest stays behind it.
     if (++walk.symlinks > SYMLOOP_MAX) return -ELOOP;
+    if ((walk.resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if (last) {
       const followed = mayFollow(store, caller, directory, ino);
       if (followed !== 0) return followed;
@@ -192,18 +210,29 @@ export function walkPath(
     position -= targetLength;
     targetInto(store, ino, bytes, position, targetLength);
     if (bytes[position] === SLASH) {
-      if (!isUnder(walk.prefix, bytes, position, end)) {
+      if ((walk.resolve & (RESOLVE_BENEATH | RESOLVE_NO_XDEV)) !== 0) return -EXDEV;
+      if ((walk.resolve & RESOLVE_IN_ROOT) !== 0) {
+        directory = path.start;
+      } else if (!isUnder(walk.prefix, bytes, position, end)) {
         if (end - position >= PATH_MAX) return -ENAMETOOLONG;
         walk.restStart = position;
         walk.restEnd = end;
         walk.crossed = REPLY_CROSSED_ABSOLUTE;
         return CROSSED;
+      } else {
+        position += walk.prefix.length;
+        directory = ROOT_INO;
       }
-      position += walk.prefix.length;
-      directory = ROOT_INO;
     }
     c = position < end ? bytes[position] : END;
   }
+}
+
+/** May ".." of this directory not be followed? With RESOLVE_IN_ROOT it leads to where it is. */
+function isBoundary(walk: Walk, directory: number, start: number): boolean {
+  if ((walk.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 && directory === start)
+    return true;
+  return (walk.resolve & RESOLVE_NO_XDEV) !== 0 && directory === ROOT_INO;
 }
 
 function finish(walk: Walk, parent: number, ino: number, kind: number): number {

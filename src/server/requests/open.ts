@@ -1,5 +1,6 @@
 /** OPEN, CREATE, TMPFILE, RELEASE: descriptions come and go. */
 import {
+  RESOLVE_SHIFT,
   SLOT_DESCRIPTION,
   SLOT_FLAGS,
   SLOT_MODE,
@@ -16,6 +17,7 @@ export function onOpen(server: Server, slot: number, word: number): number {
   const caller = takeCaller(server, word);
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
+  server.walk.resolve = flags >>> RESOLVE_SHIFT;
   const status = open(server.store, caller, server.walk, server.path, flags);
   return finishOpen(server, slot, word, status, flags);
 }
@@ -26,6 +28,7 @@ export function onCreate(server: Server, slot: number, word: number): number {
   const caller = takeCaller(server, word);
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
+  server.walk.resolve = flags >>> RESOLVE_SHIFT;
   const status = create(server.store, caller, server.walk, server.path, flags, mode);
   return finishOpen(server, slot, word, status, flags);
 }
@@ -36,6 +39,7 @@ export function onTmpfile(server: Server, slot: number, word: number): number {
   const caller = takeCaller(server, word);
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
+  server.walk.resolve = flags >>> RESOLVE_SHIFT;
   const status = openTemporary(server.store, caller, server.walk, server.path, flags, mode);
   return finishOpen(server, slot, word, status, flags);
 }
@@ -48,6 +52,7 @@ function finishOpen(
   status: number,
   flags: number,
 ): number {
+  server.walk.resolve = 0;
   if (status !== 0) return finishWalk(server, slot, word, status);
   const { ino } = server.walk;
   const id = openDescription(server.descriptions, ino, keptFlags(flags), server.caller.process);

@@ -1,4 +1,5 @@
 /** open(2): build_open_flags, do_open and may_open of fs/namei.c. Descriptions are the server's. */
+import { RESOLVE_SHIFT } from '../../../ringbuf/layout.gen.ts';
 import type { Caller } from '../caller.ts';
 import { EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, ENXIO, EPERM } from '../errno.ts';
 import { isDirectory, modeOf } from '../inodes.ts';
@@ -29,6 +30,9 @@ import { truncateOnOpen } from './attributes.ts';
 import { createNode, makeTemporary } from './create.ts';
 import type { PathArgument } from './path.ts';
 
+/** openat2's RESOLVE_* travel with the flags. */
+const RESOLVE_BITS = -1 << RESOLVE_SHIFT;
+
 const PATH_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 /** MAY_* that an access mode asks for. Mode 3 asks for both and gives neither. */
@@ -37,7 +41,7 @@ const ACCESS = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE]
 /** What a description keeps of the flags: all but those that only concern the opening. */
 export function keptFlags(flags: number): number {
   if ((flags & O_PATH) !== 0) return flags & PATH_FLAGS & ~O_CLOEXEC;
-  return flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
+  return flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | RESOLVE_BITS);
 }
 
 /** open(2) without O_CREAT and O_TMPFILE → 0 with walk.ino. */
