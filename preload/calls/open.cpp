@@ -125,8 +125,8 @@ Verdict sys_open(Call& call, Thread& self) {
   uint32_t flags = normal_flags((uint64_t)call.args[1]);
   int error = check_flags(flags);
   if (error != 0) return Verdict::PASS;
-  return open_with(call, self, {.first = {.path = 0, .flags = path_flags(flags)}}, flags,
-                   fill_open, accept_open);
+  return open_with(call, self, {.first = {.path = 0, .flags = path_flags(flags)}}, flags, fill_open,
+                   accept_open);
 }
 
 Verdict sys_creat(Call& call, Thread& self) {
