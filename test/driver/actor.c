@@ -27,7 +27,7 @@ void catch_signals(void) {
   sigaction(SIGUSR1, &action, NULL);
 }
 
-void send_line(int fd, const char *line, size_t length) {
+void send_line(int fd, const char* line, size_t length) {
   while (length > 0) {
     const ssize_t written = write(fd, line, length);
     if (written < 0 && errno == EINTR) continue;
@@ -37,7 +37,7 @@ void send_line(int fd, const char *line, size_t length) {
   }
 }
 
-static void answer(struct actor *self) {
+static void answer(struct actor* self) {
   put(&self->out, "\n");
   send_line(ACTOR_END(self->channel), self->out.bytes, self->out.length);
 }
@@ -49,33 +49,35 @@ static void say_ready(int channel) {
 
 // ---- new actors -------------------------------------------------------------------------------
 
-static void *thread_main(void *channel) {
+static void* thread_main(void* channel) {
   say_ready((long)channel);
   run_actor((long)channel | 0x1000);
   return NULL;
 }
 
-static void make_thread(struct actor *self, int channel) {
+static void make_thread(struct actor* self, int channel) {
   pthread_t thread;
-  const int failed = pthread_create(&thread, NULL, thread_main, (void *)(long)channel);
+  const int failed = pthread_create(&thread, NULL, thread_main, (void*)(long)channel);
   put(&self->out, failed ? "-%s" : "ok", errno_name(failed));
 }
 
-static void make_process(struct actor *self, int channel) {
+static void make_process(struct actor* self, int channel) {
   const pid_t child = fork();
   if (child == 0) {
     say_ready(channel);
     run_actor(channel);
   }
-  if (child < 0) put(&self->out, "-%s", errno_name(errno));
-  else put(&self->out, "ok");
+  if (child < 0)
+    put(&self->out, "-%s", errno_name(errno));
+  else
+    put(&self->out, "ok");
 }
 
-static void execute_self(struct actor *self) {
+static void execute_self(struct actor* self) {
   static char words[MAX_VARIABLES][NAME_SIZE + 24];
   char number[16];
-  char *argv[MAX_VARIABLES + 8] = {"driver", "--actor", number, (char *)base_directory,
-                                   (char *)case_directory};
+  char* argv[MAX_VARIABLES + 8] = {"driver", "--actor", number, (char*)base_directory,
+                                   (char*)case_directory};
   sprintf(number, "%d", self->channel);
   int count = 5;
   for (int i = 0; i < MAX_VARIABLES && variables[i].name[0] != 0; i++) {
@@ -90,8 +92,8 @@ static void execute_self(struct actor *self) {
 }
 
 /// `!fork N`, `!thread N`, `!exec` and `!exit N` come from the router.
-static void control(struct actor *self, const char *command) {
-  const char *blank = strchr(command, ' ');
+static void control(struct actor* self, const char* command) {
+  const char* blank = strchr(command, ' ');
   const int number = blank ? atoi(blank) : 0;
   if (strncmp(command, "fork", 4) == 0) return make_process(self, number);
   if (strncmp(command, "thread", 6) == 0) return make_thread(self, number);
@@ -108,14 +110,14 @@ static void control(struct actor *self, const char *command) {
 // ---- calls ------------------------------------------------------------------------------------
 
 /// `name(args)`, `x = name(args)` or `x, y = name(args)`.
-static void obey(struct actor *self, const char *line) {
+static void obey(struct actor* self, const char* line) {
   char names[2][64] = {{0}}, name[64];
   int targets = 0;
   self->at = line;
   self->error = NULL;
   self->arena_next = self->arena;
   skip_blanks(self);
-  const char *start = self->at;
+  const char* start = self->at;
   while (targets < 2 && read_name(self, names[targets]) > 0) {
     targets++;
     skip_blanks(self);
@@ -143,11 +145,11 @@ static void obey(struct actor *self, const char *line) {
   if (targets > 1) set_variable(names[1], self->second);
 }
 
-static void prepare(struct actor *self) {
+static void prepare(struct actor* self) {
   const int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
   self->arena = mmap(NULL, ARENA_SIZE, protection, flags | MAP_NORESERVE, -1, 0);
   self->arena_end = self->arena + ARENA_SIZE;
-  char *pages = mmap(NULL, 3 * 4096, protection, flags, -1, 0);
+  char* pages = mmap(NULL, 3 * 4096, protection, flags, -1, 0);
   munmap(pages + 4096, 4096);
   self->edge = pages + 4096;
   self->readonly = pages + 2 * 4096;
@@ -157,7 +159,7 @@ static void prepare(struct actor *self) {
 void run_actor(int channel) {
   struct actor self = {.channel = channel & 0xfff, .thread = (channel & 0x1000) != 0};
   prepare(&self);
-  char *line = malloc(LINE_SIZE);
+  char* line = malloc(LINE_SIZE);
   size_t length = 0;
   for (;;) {
     const ssize_t got = read(ACTOR_END(self.channel), line + length, LINE_SIZE - length - 1);
@@ -169,8 +171,10 @@ void run_actor(int channel) {
     length = 0;
     self.out.length = 0;
     put(&self.out, "%s", "");
-    if (line[0] == '!') control(&self, line + 1);
-    else obey(&self, line);
+    if (line[0] == '!')
+      control(&self, line + 1);
+    else
+      obey(&self, line);
     answer(&self);
   }
 }

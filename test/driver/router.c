@@ -21,7 +21,7 @@ enum { INPUT = 250, OUTPUT = 251, ERRORS = 252, LINE_SIZE = 256 << 10 };
 enum { CALL_MS = 10000, STARTED_MS = 40, PENDING_MS = 150 };
 
 const char *base_directory = "", *case_directory = "", *own_path = "";
-char **own_environment;
+char** own_environment;
 
 static struct {
   char name[NAME_SIZE];
@@ -68,17 +68,19 @@ static void put_end(int i) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd >= 0 && read(fd, line, sizeof line - 1) < 0) line[0] = 0;
   close(fd);
-  const char *last = strrchr(line, ' ');
+  const char* last = strrchr(line, ' ');
   const int status = last ? atoi(last) : 0;
-  if (WIFSIGNALED(status)) put(&reply, "killed by SIG%s", signal_name(WTERMSIG(status)));
-  else put(&reply, "exited %d", WEXITSTATUS(status));
+  if (WIFSIGNALED(status))
+    put(&reply, "killed by SIG%s", signal_name(WTERMSIG(status)));
+  else
+    put(&reply, "exited %d", WEXITSTATUS(status));
 }
 
 enum outcome { ANSWERED, DIED, WAITING };
 
 /// Waits for a line of the actor in actors[i].text.
 static enum outcome await(int i, long patience) {
-  struct text *text = &actors[i].text;
+  struct text* text = &actors[i].text;
   const long end = now_ms() + patience;
   while (text->length == 0 || text->bytes[text->length - 1] != '\n') {
     struct pollfd items[2] = {{ROUTER_END(i), POLLIN}, {actors[i].pidfd, POLLIN}};
@@ -97,7 +99,7 @@ static enum outcome await(int i, long patience) {
 
 /// Moves the answer into the reply.
 static void take_answer(int i) {
-  struct text *text = &actors[i].text;
+  struct text* text = &actors[i].text;
   put(&reply, "%.*s", (int)text->length - 1, text->bytes);
   text->length = 0;
 }
@@ -130,14 +132,14 @@ static void finish(int i, enum outcome outcome) {
   forget(i);
 }
 
-static int find_actor(const char *name, size_t length) {
+static int find_actor(const char* name, size_t length) {
   for (int i = 0; i < CHANNELS; i++)
     if (strlen(actors[i].name) == length && memcmp(actors[i].name, name, length) == 0) return i;
   return -1;
 }
 
 /// Takes the "ready PID" of a new actor on channel i.
-static bool greet(int i, const char *name) {
+static bool greet(int i, const char* name) {
   if (await(i, CALL_MS) != ANSWERED) return false;
   actors[i].pid = atoi(actors[i].text.bytes + 6);
   actors[i].text.length = 0;
@@ -148,7 +150,7 @@ static bool greet(int i, const char *name) {
   return true;
 }
 
-static void tell(int i, const char *line) {
+static void tell(int i, const char* line) {
   send_line(ROUTER_END(i), line, strlen(line));
   send_line(ROUTER_END(i), "\n", 1);
 }
@@ -167,11 +169,11 @@ static void kill_actors(void) {
   while (waitpid(-1, NULL, WNOHANG) > 0) continue;
 }
 
-static void remove_tree(int parent, const char *name) {
+static void remove_tree(int parent, const char* name) {
   if (unlinkat(parent, name, 0) == 0 || errno != EISDIR) return;
   const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-  for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;)
+  DIR* dir = fd < 0 ? NULL : fdopendir(fd);
+  for (struct dirent* entry; dir && (entry = readdir(dir)) != NULL;)
     if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) remove_tree(fd, entry->d_name);
   if (dir) closedir(dir);
   unlinkat(parent, name, AT_REMOVEDIR);
@@ -183,7 +185,7 @@ static void end_case(void) {
   put(&reply, *case_directory && access(case_directory, F_OK) == 0 ? "not removed" : "ok");
 }
 
-static void begin_case(const char *name) {
+static void begin_case(const char* name) {
   kill_actors();
   static char place[4096];
   snprintf(place, sizeof place, "%s/%s", base_directory, name);
@@ -205,7 +207,7 @@ static void begin_case(const char *name) {
 
 // ---- lines ------------------------------------------------------------------------------------
 
-static void make_actor(int maker, const char *how, const char *name) {
+static void make_actor(int maker, const char* how, const char* name) {
   int free = 0;
   while (free < CHANNELS && actors[free].name[0]) free++;
   if (free == CHANNELS || !*name || find_actor(name, strlen(name)) >= 0) {
@@ -220,7 +222,7 @@ static void make_actor(int maker, const char *how, const char *name) {
   finish(maker, outcome);
 }
 
-static void background(int i, const char *line) {
+static void background(int i, const char* line) {
   tell(i, line);
   actors[i].awaited = true;
   await(i, STARTED_MS);
@@ -237,7 +239,7 @@ static void collect_answer(int i, long patience) {
   finish(i, outcome);
 }
 
-static void obey_actor(int i, const char *line) {
+static void obey_actor(int i, const char* line) {
   if (strcmp(line, "collect") == 0) return collect_answer(i, CALL_MS / 2);
   if (strcmp(line, "pending") == 0)
     return put(&reply, await(i, PENDING_MS) == WAITING ? "blocked" : "done");
@@ -268,8 +270,8 @@ static void obey_actor(int i, const char *line) {
   finish(i, await(i, CALL_MS));
 }
 
-static void send_signal(const char *line) {
-  const char *blank = strchr(line, ' ');
+static void send_signal(const char* line) {
+  const char* blank = strchr(line, ' ');
   const int i = find_actor(line, blank ? (size_t)(blank - line) : strlen(line));
   long number = SIGUSR1;
   if (i < 0 || (blank && !constant(blank + 1, &number))) return put(&reply, "error: who or what?");
@@ -277,7 +279,7 @@ static void send_signal(const char *line) {
   put(&reply, "ok");
 }
 
-static void kill_one(const char *name) {
+static void kill_one(const char* name) {
   const int i = find_actor(name, strlen(name));
   if (i < 0) return put(&reply, "error: no such actor");
   kill(actors[i].pid, SIGKILL);
@@ -286,7 +288,7 @@ static void kill_one(const char *name) {
   finish(i, DIED);
 }
 
-static void obey_line(const char *line) {
+static void obey_line(const char* line) {
   if (strncmp(line, "begin ", 6) == 0) return begin_case(line + 6);
   if (strcmp(line, "end") == 0) return end_case();
   if (strncmp(line, "kill ", 5) == 0) return kill_one(line + 5);
@@ -307,11 +309,11 @@ static void obey_line(const char *line) {
   obey_actor(i, line);
 }
 
-static int as_actor(int argc, char **argv) {
+static int as_actor(int argc, char** argv) {
   base_directory = argv[3];
   case_directory = argv[4];
   for (int i = 5; i < argc; i++) {
-    char *sign = strchr(argv[i], '=');
+    char* sign = strchr(argv[i], '=');
     *sign = 0;
     set_variable(argv[i], atol(sign + 1));
   }
@@ -323,7 +325,7 @@ static int as_actor(int argc, char **argv) {
   return 0;
 }
 
-int main(int argc, char **argv, char **environment) {
+int main(int argc, char** argv, char** environment) {
   static char path[4096];
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return 2;
   own_path = path;
@@ -339,7 +341,7 @@ int main(int argc, char **argv, char **environment) {
   close(null);
   for (int i = 3; i < FIRST_OWN_FD; i++) close(i);
   for (int i = 0; i < CHANNELS; i++) open_channel(i);
-  FILE *input = fdopen(INPUT, "r");
+  FILE* input = fdopen(INPUT, "r");
   static char line[LINE_SIZE];
   while (fgets(line, sizeof line, input)) {
     line[strcspn(line, "\n")] = 0;

@@ -17,48 +17,48 @@
 enum { MOST_READ = 4 << 20, CHUNK = 64 << 10 };
 
 struct entry {
-  char *path;
+  char* path;
   struct statx status;
 };
 /// What the last look at times saw, by inode.
-static struct entry *seen;
+static struct entry* seen;
 static size_t seen_count;
 
 struct list {
-  struct entry *entries;
+  struct entry* entries;
   size_t count, size;
 };
 
-static int look(const char *path, struct statx *status) {
+static int look(const char* path, struct statx* status) {
   memset(status, 0, sizeof *status);
   return syscall(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
                  status);
 }
 
-static int by_text(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
+static int by_text(const void* a, const void* b) {
+  return strcmp(*(char* const*)a, *(char* const*)b);
 }
 
-static int open_quietly(const char *path, int flags) {
+static int open_quietly(const char* path, int flags) {
   const int fd = open(path, flags | O_NOATIME | O_CLOEXEC | O_NOFOLLOW);
   return fd >= 0 || errno != EPERM ? fd : open(path, flags | O_CLOEXEC | O_NOFOLLOW);
 }
 
-static void collect(struct list *list, const char *path) {
+static void collect(struct list* list, const char* path) {
   if (list->count == list->size) {
     list->size = list->size * 2 + 64;
     list->entries = realloc(list->entries, list->size * sizeof *list->entries);
   }
-  struct entry *entry = &list->entries[list->count++];
+  struct entry* entry = &list->entries[list->count++];
   entry->path = strdup(path);
   if (look(path, &entry->status) != 0) entry->status.stx_mode = 0;
   if (!S_ISDIR(entry->status.stx_mode)) return;
   const int fd = open_quietly(path, O_RDONLY | O_DIRECTORY);
-  DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+  DIR* dir = fd < 0 ? NULL : fdopendir(fd);
   if (!dir) return;
-  char **names = NULL;
+  char** names = NULL;
   size_t count = 0;
-  for (struct dirent *found; (found = readdir(dir)) != NULL;) {
+  for (struct dirent* found; (found = readdir(dir)) != NULL;) {
     if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0) continue;
     names = realloc(names, (count + 1) * sizeof *names);
     names[count++] = strdup(found->d_name);
@@ -66,7 +66,7 @@ static void collect(struct list *list, const char *path) {
   closedir(dir);
   if (count > 0) qsort(names, count, sizeof *names, by_text);
   for (size_t i = 0; i < count; i++) {
-    char *below = NULL;
+    char* below = NULL;
     if (strlen(path) + strlen(names[i]) < 4094 && asprintf(&below, "%s/%s", path, names[i]) > 0)
       collect(list, below);
     free(below);
@@ -75,7 +75,7 @@ static void collect(struct list *list, const char *path) {
   free(names);
 }
 
-static void put_contents(struct text *out, const char *path, const struct statx *status) {
+static void put_contents(struct text* out, const char* path, const struct statx* status) {
   if (status->stx_size == 0) return;
   const int fd = open_quietly(path, O_RDONLY | O_NONBLOCK);
   if (fd < 0) {
@@ -92,7 +92,7 @@ static void put_contents(struct text *out, const char *path, const struct statx 
     if (sparse && (at = lseek(fd, at, SEEK_DATA)) < 0) break;
     const ssize_t length = pread(fd, bytes, sizeof bytes, at);
     if (length <= 0) break;
-    sum = checksum(sum, sparse ? (void *)&at : bytes, sparse ? sizeof at : 0);
+    sum = checksum(sum, sparse ? (void*)&at : bytes, sparse ? sizeof at : 0);
     sum = checksum(sum, bytes, length);
     at += length;
     read_so_far += length;
@@ -101,10 +101,10 @@ static void put_contents(struct text *out, const char *path, const struct statx 
   put(out, " sum=%08x", sum);
 }
 
-static void put_attributes(struct text *out, const char *path) {
+static void put_attributes(struct text* out, const char* path) {
   char names[4096], bytes[4096];
   const ssize_t length = llistxattr(path, names, sizeof names);
-  char *sorted[256];
+  char* sorted[256];
   int count = 0;
   for (ssize_t at = 0; at < length && count < 256; at += strlen(names + at) + 1)
     sorted[count++] = names + at;
@@ -112,18 +112,20 @@ static void put_attributes(struct text *out, const char *path) {
   for (int i = 0; i < count; i++) {
     const ssize_t size = lgetxattr(path, sorted[i], bytes, sizeof bytes);
     put(out, " %s=", sorted[i]);
-    if (size < 0) put(out, "%s", errno_name(errno));
-    else put_bytes(out, bytes, size);
+    if (size < 0)
+      put(out, "%s", errno_name(errno));
+    else
+      put_bytes(out, bytes, size);
   }
 }
 
-static bool same_time(const struct statx_timestamp *a, const struct statx_timestamp *b) {
+static bool same_time(const struct statx_timestamp* a, const struct statx_timestamp* b) {
   return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static void put_times(struct text *out, const struct statx *now) {
+static void put_times(struct text* out, const struct statx* now) {
   for (size_t i = 0; i < seen_count; i++) {
-    const struct statx *then = &seen[i].status;
+    const struct statx* then = &seen[i].status;
     if (then->stx_ino != now->stx_ino || !same_time(&then->stx_btime, &now->stx_btime)) continue;
     put(out, " moved=%s%s%s", same_time(&then->stx_atime, &now->stx_atime) ? "" : "a",
         same_time(&then->stx_mtime, &now->stx_mtime) ? "" : "m",
@@ -143,11 +145,11 @@ static void wait_for_tick(void) {
   } while (now.tv_sec == start.tv_sec && now.tv_nsec == start.tv_nsec);
 }
 
-static void put_entry(struct text *out, const struct list *list, size_t at, size_t skip) {
-  const struct entry *entry = &list->entries[at];
-  const struct statx *s = &entry->status;
+static void put_entry(struct text* out, const struct list* list, size_t at, size_t skip) {
+  const struct entry* entry = &list->entries[at];
+  const struct statx* s = &entry->status;
   if (at > 0) put(out, "\t");
-  const char *shown = entry->path + skip;
+  const char* shown = entry->path + skip;
   put_bytes(out, *shown == '/' ? shown + 1 : ".", strlen(*shown == '/' ? shown + 1 : "."));
   for (size_t i = 0; s->stx_nlink > 1 && !S_ISDIR(s->stx_mode) && i < at; i++)
     if (list->entries[i].status.stx_ino == s->stx_ino) {
@@ -169,12 +171,12 @@ static void put_entry(struct text *out, const struct list *list, size_t at, size
   put_attributes(out, entry->path);
 }
 
-static void forget(struct entry *entries, size_t count) {
+static void forget(struct entry* entries, size_t count) {
   for (size_t i = 0; i < count; i++) free(entries[i].path);
   free(entries);
 }
 
-void put_tree(struct text *out, const char *path, bool times) {
+void put_tree(struct text* out, const char* path, bool times) {
   struct list list = {0};
   collect(&list, path);
   const size_t skip = strlen(path);
