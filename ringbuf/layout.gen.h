@@ -7,10 +7,10 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd2bf72e23f82f6a6ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x28c7b779a0f5ef4eULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
-inline constexpr std::uint32_t BT_IMAGE_VERSION = 2;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xb1ed3167220165feULL;
+inline constexpr std::uint32_t BT_IMAGE_VERSION = 51;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;
@@ -155,6 +155,12 @@ inline constexpr std::uint32_t BT_OP_READ_DIRECT = 4100;
 inline constexpr std::uint32_t BT_OP_WRITE_PREPARE = 4101;
 inline constexpr std::uint32_t BT_OP_WRITE_COMMIT = 4102;
 inline constexpr std::uint32_t BT_OP_TOUCH = 4103;
+inline constexpr std::uint32_t BT_OP_BIND = 4120;
+inline constexpr std::uint32_t BT_OP_ADDRESS = 4121;
+inline constexpr std::uint32_t BT_OP_PEER = 4122;
+inline constexpr std::uint32_t BT_OP_TOKEN = 4123;
+inline constexpr std::uint32_t BT_OP_TAKE = 4124;
+inline constexpr std::uint32_t BT_OP_ADOPT = 4125;
 inline constexpr std::uint32_t BT_REQUEST_POSITION = 1;
 inline constexpr std::uint32_t BT_REQUEST_POSITION2 = 2;
 inline constexpr std::uint32_t BT_REQUEST_SLAB = 4;
@@ -175,6 +181,9 @@ inline constexpr std::uint32_t BT_FATTR_ATIME_NOW = 128;
 inline constexpr std::uint32_t BT_FATTR_MTIME_NOW = 256;
 inline constexpr std::uint32_t BT_INODE_MAPPED = 1;
 inline constexpr std::uint32_t BT_INODE_LINKABLE = 2;
+inline constexpr std::uint32_t BT_INODE_NODE = 64;
+inline constexpr std::uint32_t BT_SPECIAL_BOUND = 1;
+inline constexpr std::uint32_t BT_SPECIAL_RIGHTS = 2;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 struct SegmentHeader {
@@ -195,7 +204,11 @@ struct SegmentHeader {
   unsigned char pad0_[52];
   unsigned char prefix[256];  ///< (server) Absolute, normal, no trailing slash; NUL-terminated.
   unsigned char name[64];  ///< (server) Session name; NUL-terminated.
-  unsigned char pad1_[576];
+  std::uint64_t nodes_device;  ///< (server) Ring only. st_dev of the nodes directory (ADR 13).
+  std::uint64_t nodes_inode;  ///< (server) Its st_ino; 0: the session has none.
+  std::uint64_t token_inode;  ///< (server) st_ino of the token file in it, which stands for descriptors in SCM_RIGHTS messages.
+  unsigned char nodes_secret[40];  ///< (server) Name of the nodes directory in /dev/shm/btfuse-nodes.<session>; NUL-terminated.
+  unsigned char pad1_[512];
 };
 static_assert(sizeof(SegmentHeader) == 1024);
 static_assert(offsetof(SegmentHeader, magic) == 0);
@@ -214,6 +227,10 @@ static_assert(offsetof(SegmentHeader, name_length) == 68);
 static_assert(offsetof(SegmentHeader, covers_host) == 72);
 static_assert(offsetof(SegmentHeader, prefix) == 128);
 static_assert(offsetof(SegmentHeader, name) == 384);
+static_assert(offsetof(SegmentHeader, nodes_device) == 448);
+static_assert(offsetof(SegmentHeader, nodes_inode) == 456);
+static_assert(offsetof(SegmentHeader, token_inode) == 464);
+static_assert(offsetof(SegmentHeader, nodes_secret) == 472);
 
 /** Second page of the ring segment: the hot words, each alone on two cache lines (D4). */
 struct RingHeader {
@@ -234,7 +251,9 @@ struct RingHeader {
   std::uint32_t slot_hint;  ///< (client) Where to look for a free slot first.
   std::uint32_t process_hint;  ///< (client) Where to look for a free process record first.
   std::uint32_t slots_high;  ///< (client) No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised.
-  unsigned char pad4_[3564];
+  unsigned char pad4_[236];
+  std::uint32_t special;  ///< (both) SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set.
+  unsigned char pad5_[3324];
 };
 static_assert(sizeof(RingHeader) == 4096);
 static_assert(offsetof(RingHeader, bell) == 0);
@@ -250,6 +269,7 @@ static_assert(offsetof(RingHeader, slots_full) == 516);
 static_assert(offsetof(RingHeader, slot_hint) == 520);
 static_assert(offsetof(RingHeader, process_hint) == 524);
 static_assert(offsetof(RingHeader, slots_high) == 528);
+static_assert(offsetof(RingHeader, special) == 768);
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
 struct Process {
@@ -270,7 +290,9 @@ struct Process {
   std::uint32_t virtual_fds;  ///< (client) Virtual fds now open; 0 lets close and dup skip the table.
   unsigned char pad0_[4];
   std::uint32_t groups[64];  ///< (client) Supplementary groups.
-  unsigned char pad1_[192];
+  unsigned char pad1_[16];
+  std::uint32_t nodes_fd;  ///< (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.
+  unsigned char pad2_[172];
 };
 static_assert(sizeof(Process) == 512);
 static_assert(offsetof(Process, state) == 0);
@@ -289,6 +311,7 @@ static_assert(offsetof(Process, ruid) == 48);
 static_assert(offsetof(Process, rgid) == 52);
 static_assert(offsetof(Process, virtual_fds) == 56);
 static_assert(offsetof(Process, groups) == 64);
+static_assert(offsetof(Process, nodes_fd) == 336);
 
 /** One request under way. Owned by one client thread; its slab has the same index. */
 struct Slot {

@@ -4,10 +4,10 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xd2bf72e23f82f6a6n;
+export const SCHEMA_HASH = 0x28c7b779a0f5ef4en;
 export const IMAGE_MAGIC = 0x31474d49465442n;
-export const IMAGE_VERSION = 2;
-export const IMAGE_CALLS_HASH = 0xb1ed3167220165fen;
+export const IMAGE_VERSION = 51;
+export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */
@@ -150,6 +150,12 @@ export const OP_READ_DIRECT = 4100;
 export const OP_WRITE_PREPARE = 4101;
 export const OP_WRITE_COMMIT = 4102;
 export const OP_TOUCH = 4103;
+export const OP_BIND = 4120;
+export const OP_ADDRESS = 4121;
+export const OP_PEER = 4122;
+export const OP_TOKEN = 4123;
+export const OP_TAKE = 4124;
+export const OP_ADOPT = 4125;
 export const REQUEST_POSITION = 1;
 export const REQUEST_POSITION2 = 2;
 export const REQUEST_SLAB = 4;
@@ -170,6 +176,9 @@ export const FATTR_ATIME_NOW = 128;
 export const FATTR_MTIME_NOW = 256;
 export const INODE_MAPPED = 1;
 export const INODE_LINKABLE = 2;
+export const INODE_NODE = 64;
+export const SPECIAL_BOUND = 1;
+export const SPECIAL_RIGHTS = 2;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 export const SEGMENT_HEADER_RECORD_SIZE = 1024;
@@ -208,6 +217,15 @@ export const SEGMENT_HEADER_PREFIX_CAPACITY = 256;
 /** (server) Session name; NUL-terminated. */
 export const SEGMENT_HEADER_NAME_BYTES = 384;
 export const SEGMENT_HEADER_NAME_CAPACITY = 64;
+/** (server) Ring only. st_dev of the nodes directory (ADR 13). */
+export const SEGMENT_HEADER_NODES_DEVICE = 112;
+/** (server) Its st_ino; 0: the session has none. */
+export const SEGMENT_HEADER_NODES_INODE = 114;
+/** (server) st_ino of the token file in it, which stands for descriptors in SCM_RIGHTS messages. */
+export const SEGMENT_HEADER_TOKEN_INODE = 116;
+/** (server) Name of the nodes directory in /dev/shm/btfuse-nodes.<session>; NUL-terminated. */
+export const SEGMENT_HEADER_NODES_SECRET_BYTES = 472;
+export const SEGMENT_HEADER_NODES_SECRET_CAPACITY = 40;
 
 /** Second page of the ring segment: the hot words, each alone on two cache lines (D4). */
 export const RING_HEADER_RECORD_SIZE = 4096;
@@ -238,6 +256,8 @@ export const RING_HEADER_SLOT_HINT = 130;
 export const RING_HEADER_PROCESS_HINT = 131;
 /** (client) No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised. */
 export const RING_HEADER_SLOTS_HIGH = 132;
+/** (both) SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set. */
+export const RING_HEADER_SPECIAL = 192;
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
 export const PROCESS_RECORD_SIZE = 512;
@@ -274,6 +294,8 @@ export const PROCESS_RGID = 13;
 export const PROCESS_VIRTUAL_FDS = 14;
 /** (client) Supplementary groups. */
 export const PROCESS_GROUPS = 16;
+/** (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet. */
+export const PROCESS_NODES_FD = 84;
 
 /** One request under way. Owned by one client thread; its slab has the same index. */
 export const SLOT_RECORD_SIZE = 4096;
@@ -706,6 +728,10 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'SegmentHeader.covers_host': 72,
   'SegmentHeader.prefix': 128,
   'SegmentHeader.name': 384,
+  'SegmentHeader.nodes_device': 448,
+  'SegmentHeader.nodes_inode': 456,
+  'SegmentHeader.token_inode': 464,
+  'SegmentHeader.nodes_secret': 472,
   RingHeader: 4096,
   'RingHeader.bell': 0,
   'RingHeader.parked': 128,
@@ -720,6 +746,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'RingHeader.slot_hint': 520,
   'RingHeader.process_hint': 524,
   'RingHeader.slots_high': 528,
+  'RingHeader.special': 768,
   Process: 512,
   'Process.state': 0,
   'Process.pid': 4,
@@ -737,6 +764,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Process.rgid': 52,
   'Process.virtual_fds': 56,
   'Process.groups': 64,
+  'Process.nodes_fd': 336,
   Slot: 4096,
   'Slot.state': 0,
   'Slot.owner': 4,

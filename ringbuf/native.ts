@@ -69,6 +69,8 @@ export interface Native {
   setTimes(path: Uint8Array, atimeNs: bigint, mtimeNs: bigint): number;
   /** mknod of a file of the host → 0 or -errno. */
   makeNode(path: Uint8Array, mode: number, rdev: number): number;
+  /** Does anybody hold a lock of an open file description on byte `offset` of the file? */
+  isRangeLocked(fd: number, offset: number): boolean;
   /** offsetof and sizeof as the C++ compiler sees them; compared with schema.ts by a test. */
   readonly offsets: Readonly<Record<string, number>>;
   readonly version: number;

@@ -38,7 +38,7 @@ export interface Constant {
 }
 
 /** Raised whenever src/image writes other bytes for the same object. Part of the image's file name. */
-export const IMAGE_VERSION = 2;
+export const IMAGE_VERSION = 51;
 
 /** "BTFIMG1\0" read as a little-endian u64. */
 export const IMAGE_MAGIC = 0x0031474d49465442n;
@@ -162,6 +162,12 @@ export const opcodes = {
   WRITE_PREPARE: 4101,
   WRITE_COMMIT: 4102,
   TOUCH: 4103,
+  BIND: 4120,
+  ADDRESS: 4121,
+  PEER: 4122,
+  TOKEN: 4123,
+  TAKE: 4124,
+  ADOPT: 4125,
 } as const;
 
 /** What each operation takes and gives; becomes a table of PROTOCOL.md. */
@@ -201,6 +207,12 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   WRITE_PREPARE: 'description, offset or REQUEST_POSITION, size → DirectExtent records to copy to; offset: where the write will begin. Invisible until WRITE_COMMIT where the blocks are new.',
   WRITE_COMMIT: 'Ends the WRITE_PREPARE of the same slot; size: bytes really written (0 abandons). → result, offset as WRITE.',
   TOUCH: 'Before a client overwrites bytes of the file by itself (adr 0006). description, open for writing: mtime and ctime become now, set-id bits go as with WRITE.',
+  BIND: 'bind of a Unix socket. path: its name, mode (umask not applied); path2: the address as the program wrote it. Makes the inode; the client then binds its socket to the node of that inode (ADR 13). → attr.',
+  ADDRESS: 'ino in size, generation in offset: the address that a socket was bound to → payload: as BIND got it.',
+  PEER: 'connect and send to a Unix socket. path: write permission and type are checked, ECONNREFUSED when it is no socket. → attr.',
+  TOKEN: 'description goes into an SCM_RIGHTS message: from now on it lives while some token of it is locked in the token file, whoever holds it.',
+  TAKE: 'The description (generation in size) of a token that came with a message → one reference, the asking client\'s.',
+  ADOPT: 'A descriptor of the node with this inode number of the host (size) came with a message; flags: its O_* → description.',
 };
 
 /** Request.request_flags */
@@ -251,6 +263,16 @@ export const inodeFlags = {
   INODE_MAPPED: 1,
   /** Made by O_TMPFILE without O_EXCL: link may give it its first name. */
   INODE_LINKABLE: 2,
+  /** Something in the nodes directory of the session stands for it: a fifo or a bound socket (ADR 13). */
+  INODE_NODE: 64,
+} as const;
+
+/** RingHeader.special */
+export const specialFlags = {
+  /** A Unix socket was bound in the tree. */
+  SPECIAL_BOUND: 1,
+  /** Descriptors of the tree were put into a message. */
+  SPECIAL_RIGHTS: 2,
 } as const;
 
 /** Description.state */
@@ -281,6 +303,10 @@ const segmentHeader: Struct = {
     { name: 'covers_host', type: 'u32', offset: 72, writer: 'server', doc: '1: something stands at prefix on the host too, so a symlink of the host into the tree would lead there instead.' },
     { name: 'prefix', type: 'bytes', offset: 128, count: 256, writer: 'server', doc: 'Absolute, normal, no trailing slash; NUL-terminated.' },
     { name: 'name', type: 'bytes', offset: 384, count: 64, writer: 'server', doc: 'Session name; NUL-terminated.' },
+    { name: 'nodes_device', type: 'u64', offset: 448, writer: 'server', doc: 'Ring only. st_dev of the nodes directory (ADR 13).' },
+    { name: 'nodes_inode', type: 'u64', offset: 456, writer: 'server', doc: 'Its st_ino; 0: the session has none.' },
+    { name: 'token_inode', type: 'u64', offset: 464, writer: 'server', doc: 'st_ino of the token file in it, which stands for descriptors in SCM_RIGHTS messages.' },
+    { name: 'nodes_secret', type: 'bytes', offset: 472, count: 40, writer: 'server', doc: 'Name of the nodes directory in /dev/shm/btfuse-nodes.<session>; NUL-terminated.' },
   ],
 };
 
@@ -302,6 +328,7 @@ const ringHeader: Struct = {
     { name: 'slot_hint', type: 'u32', offset: 520, writer: 'client', doc: 'Where to look for a free slot first.' },
     { name: 'process_hint', type: 'u32', offset: 524, writer: 'client', doc: 'Where to look for a free process record first.' },
     { name: 'slots_high', type: 'u32', offset: 528, writer: 'client', doc: 'No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised.' },
+    { name: 'special', type: 'u32', offset: 768, writer: 'both', doc: 'SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set.' },
   ],
 };
 
@@ -326,6 +353,7 @@ const processRecord: Struct = {
     { name: 'rgid', type: 'u32', offset: 52, writer: 'client', doc: 'Real gid.' },
     { name: 'virtual_fds', type: 'u32', offset: 56, writer: 'client', doc: 'Virtual fds now open; 0 lets close and dup skip the table.' },
     { name: 'groups', type: 'u32', offset: 64, count: 64, writer: 'client', doc: 'Supplementary groups.' },
+    { name: 'nodes_fd', type: 'u32', offset: 336, writer: 'client', doc: 'Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.' },
   ],
 };
 
@@ -680,5 +708,5 @@ export const groups = {
   PROCESS_STATE: processStates,
   DESCRIPTION_STATE: descriptionStates,
   OP: opcodes,
-  '': { ...requestFlags, ...replyFlags, ...setattrValid, ...inodeFlags },
+  '': { ...requestFlags, ...replyFlags, ...setattrValid, ...inodeFlags, ...specialFlags },
 } as const;

@@ -44,7 +44,8 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     327:preadv2 328:pwritev2 443:quotactl_fd 451:cachestat`,
   ask: `
     2:open 3:close 4:stat 6:lstat 9:mmap 10:mprotect 11:munmap 21:access 25:mremap 26:msync 33:dup2
-    40:sendfile 56:clone 57:fork 58:vfork 59:execve 60:exit 76:truncate 79:getcwd 80:chdir 81:fchdir
+    40:sendfile 42:connect 43:accept 44:sendto 45:recvfrom 46:sendmsg 47:recvmsg 49:bind
+    51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 76:truncate 79:getcwd 80:chdir 81:fchdir
     82:rename 83:mkdir 84:rmdir 85:creat 86:link 87:unlink 88:symlink 89:readlink 90:chmod 92:chown
     94:lchown 95:umask 105:setuid 106:setgid 113:setreuid 114:setregid 116:setgroups 117:setresuid
     119:setresgid 122:setfsuid 123:setfsgid 132:utime 133:mknod 137:statfs 155:pivot_root
@@ -56,12 +57,12 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     280:utimensat 292:dup3 301:fanotify_mark 302:prlimit64 303:name_to_handle_at
     304:open_by_handle_at 316:renameat2 322:execveat 326:copy_file_range 332:statx
     425:io_uring_setup 428:open_tree 429:move_mount 433:fspick 435:clone3 436:close_range
-    437:openat2 439:faccessat2 442:mount_setattr 452:fchmodat2 463:setxattrat 464:getxattrat
+    437:openat2 438:pidfd_getfd 439:faccessat2 442:mount_setattr 452:fchmodat2 463:setxattrat 464:getxattrat
     465:listxattrat 466:removexattrat 467:open_tree_attr 468:file_getattr 469:file_setattr`,
   later: `
-    28:madvise 42:connect 46:sendmsg 47:recvmsg 49:bind 126:capset 179:quotactl 206:io_setup
-    209:io_submit 216:remap_file_pages 233:epoll_ctl 272:unshare 299:recvmmsg 307:sendmmsg 308:setns
-    313:finit_module 320:kexec_file_load 321:bpf 431:fsconfig 438:pidfd_getfd`,
+    28:madvise 126:capset 179:quotactl 206:io_setup
+    209:io_submit 216:remap_file_pages 233:epoll_ctl 272:unshare 308:setns
+    313:finit_module 320:kexec_file_load 321:bpf 431:fsconfig`,
 };
 
 function parse(): Syscall[] {

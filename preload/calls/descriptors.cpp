@@ -51,10 +51,23 @@ uint32_t description_of(Thread& self, long fd) {
   return __atomic_load_n(fd_table_of(process) + number, __ATOMIC_ACQUIRE) % BT_DESCRIPTIONS_MAX;
 }
 
+bool is_kernel_backed(uint32_t id) {
+  // S_IFIFO, S_IFCHR and S_IFBLK, and S_IFLNK, which is never open but with O_PATH.
+  constexpr uint32_t kSpecial = S_IFIFO | S_IFCHR;
+  const Description* record = description_record(id);
+  return (record->mode & kSpecial) != 0 && (record->open_flags & O_PATH) == 0;
+}
+
+uint32_t file_of(Thread& self, long fd) {
+  uint32_t id = description_of(self, fd);
+  return id == 0 || is_kernel_backed(id) ? 0 : id;
+}
+
 bool is_private_fd(long fd) {
   int number = (int)fd;
-  return number >= 0 && (number == client.ring_fd || number == client.store_fd ||
-                         number == client.data_fd || number == client.anchor_fd);
+  return number >= 0 &&
+         (number == client.ring_fd || number == client.store_fd || number == client.data_fd ||
+          number == client.anchor_fd || number == client.nodes_fd);
 }
 
 const Description* description_record(uint32_t id) {
@@ -85,10 +98,18 @@ void drop(Thread& self, uint32_t description, uint64_t user_stack) {
 }
 
 long install(Thread& self, uint32_t description, bool cloexec, long minimum) {
+  return install_copy(self, description, client.anchor_fd, cloexec, minimum);
+}
+
+long install_copy(Thread& self, uint32_t description, long source, bool cloexec, long minimum) {
+  Change change;
+  return adopt(self, description,
+               kernel(SYS_fcntl, source, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, (uint32_t)minimum));
+}
+
+long adopt(Thread& self, uint32_t description, long fd) {
   uint32_t process = process_of(self);
   Change change;
-  long fd =
-      kernel(SYS_fcntl, client.anchor_fd, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, (uint32_t)minimum);
   if (fd >= 0) {
     long error = back_fd(process, (uint64_t)fd);
     if (error != 0) {
@@ -126,9 +147,12 @@ void drop_strangers(Thread& self, uint64_t user_stack) {
   if (kernel(SYS_fstat, client.anchor_fd, &anchor) != 0) return;
   for (uint32_t fd = 0; fd < record->fd_limit; fd++) {
     if (description_of(self, fd) == 0) continue;
-    if (kernel(SYS_fstat, fd, &other) == 0 && other.st_ino == anchor.st_ino &&
-        other.st_dev == anchor.st_dev)
-      continue;
+    if (kernel(SYS_fstat, fd, &other) == 0) {
+      const uint32_t id = description_of(self, fd);
+      const bool same = other.st_ino == anchor.st_ino && other.st_dev == anchor.st_dev;
+      if (is_kernel_backed(id) ? (other.st_mode & S_IFMT) == description_record(id)->mode : same)
+        continue;
+    }
     uint32_t id = exchange_fd(process, fd, 0);
     if (id != 0) drop(self, id, user_stack);
   }
@@ -153,7 +177,8 @@ namespace {
 
 /** The smallest private fd in [first, last], or -1. */
 long next_private(uint32_t first, uint32_t last) {
-  const int fds[] = {client.ring_fd, client.store_fd, client.data_fd, client.anchor_fd};
+  const int fds[] = {client.ring_fd, client.store_fd, client.data_fd, client.anchor_fd,
+                     client.nodes_fd};
   long found = -1;
   for (int fd : fds) {
     if (fd < 0 || (uint32_t)fd < first || (uint32_t)fd > last) continue;
@@ -206,6 +231,7 @@ Verdict sys_dup(Call& call, Thread& self) {
   uint32_t id = description_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   hold(id);
+  if (is_kernel_backed(id)) return done(call, install_copy(self, id, call.args[0], false, 0));
   return done(call, install(self, id, false));
 }
 

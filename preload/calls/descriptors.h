@@ -8,7 +8,15 @@ namespace btfuse {
 /** Description id behind fd, 0 when fd is not ours. Upper bits of a register do not count. */
 uint32_t description_of(Thread& self, long fd);
 
-/** True for the shim's own descriptors (ring, store, data, anchor). */
+/**
+ * True for an open fifo or device: the kernel number is not a duplicate of the anchor but the real
+ * thing, so data calls are the kernel's and only the names and attributes are ours (ADR 13).
+ */
+bool is_kernel_backed(uint32_t description);
+/** As description_of, for calls that move data: 0 for what the kernel does by itself. */
+uint32_t file_of(Thread& self, long fd);
+
+/** True for the shim's own descriptors (ring, store, data, anchor, nodes). */
 bool is_private_fd(long fd);
 
 /**
@@ -16,6 +24,10 @@ bool is_private_fd(long fd);
  * F_DUPFD[_CLOEXEC]). Returns the fd, or -errno after dropping the reference.
  */
 long install(Thread& self, uint32_t description, bool cloexec, long minimum = 0);
+/** As install, of a duplicate of the kernel number `source`: dup of a kernel-backed descriptor. */
+long install_copy(Thread& self, uint32_t description, long source, bool cloexec, long minimum);
+/** Puts the description behind a number that the kernel has just given us. The fd, or -errno. */
+long adopt(Thread& self, uint32_t description, long fd);
 
 /** +1 reference. */
 void hold(uint32_t description);

@@ -63,7 +63,7 @@ uint64_t to_old_entry(const Entry64& from, unsigned char* at) {
 }  // namespace
 
 Verdict sys_getdents64(Call& call, Thread& self) {
-  uint32_t description = description_of(self, call.args[0]);
+  uint32_t description = file_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
   Slot* slot = read_entries(call, self, description, (uint32_t)call.args[2]);
   if (slot == nullptr) return Verdict::DONE;
@@ -75,7 +75,7 @@ Verdict sys_getdents64(Call& call, Thread& self) {
 }
 
 Verdict sys_getdents(Call& call, Thread& self) {
-  uint32_t description = description_of(self, call.args[0]);
+  uint32_t description = file_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
   Slot* slot = read_entries(call, self, description, (uint32_t)call.args[2]);
   if (slot == nullptr) return Verdict::DONE;

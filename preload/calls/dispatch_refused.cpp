@@ -61,7 +61,7 @@ Verdict refuse(Call& call, Thread& self) {
     case SYS_open_by_handle_at:
     case kQuotactlFd:
     case kCachestat:
-      return unless(description_of(self, call.args[0]) != 0, call);
+      return unless(file_of(self, call.args[0]) != 0, call);
     default:
       break;
   }

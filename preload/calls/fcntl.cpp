@@ -172,7 +172,9 @@ long seals(uint32_t id, bool adding) {
 
 Verdict duplicate(Call& call, Thread& self, uint32_t id, bool cloexec) {
   hold(id);
-  return done(call, install(self, id, cloexec, call.args[2]));
+  const bool backed = is_kernel_backed(id);
+  const long source = backed ? call.args[0] : client.anchor_fd;
+  return done(call, install_copy(self, id, source, cloexec, call.args[2]));
 }
 
 /** Commands that an O_PATH descriptor answers, too. PASS: not one of them. */
@@ -256,6 +258,8 @@ Verdict sys_fcntl(Call& call, Thread& self) {
   uint32_t id = description_of(self, call.args[0]);
   uint32_t command = (uint32_t)call.args[1];
   if (id == 0 || command == F_GETFD || command == F_SETFD) return Verdict::PASS;
+  const bool duplicates = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+  if (!duplicates && is_kernel_backed(id)) return Verdict::PASS;
   if (on_descriptor(call, self, id) == Verdict::DONE) return Verdict::DONE;
   if (description_record(id)->open_flags & O_PATH) return done(call, -EBADF);
   return done(call, on_file(call, self, id));

@@ -28,7 +28,7 @@ long try_lock(Thread& self, uint32_t id, uint32_t type, uint64_t user_stack) {
 }  // namespace
 
 Verdict sys_flock(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   uint32_t operation = (uint32_t)call.args[1], type = operation & ~(uint32_t)LOCK_NB;
   if (type != LOCK_SH && type != LOCK_EX && type != LOCK_UN) return done(call, -EINVAL);

@@ -269,7 +269,7 @@ enum Direction { READING, WRITING };
 /** Every form of read and write ends here. */
 Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector, uint64_t count,
              int64_t offset) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   if (!(direction == READING ? may_read(id) : may_write(id))) return done(call, -EBADF);
   Cursor cursor;
@@ -313,7 +313,7 @@ Verdict move_buffer(Call& call, Thread& self, Direction direction, int64_t offse
 
 /** The p forms: a negative offset is EINVAL, before the descriptor is looked at. */
 Verdict move_buffer_at(Call& call, Thread& self, Direction direction) {
-  if (call.args[3] < 0 && description_of(self, call.args[0]) != 0) return done(call, -EINVAL);
+  if (call.args[3] < 0 && file_of(self, call.args[0]) != 0) return done(call, -EINVAL);
   return move_buffer(call, self, direction, call.args[3]);
 }
 
@@ -347,11 +347,11 @@ Verdict sys_writev(Call& call, Thread& self) {
   return move_vector(call, self, WRITING, kAtPosition);
 }
 Verdict sys_preadv(Call& call, Thread& self) {
-  if (call.args[3] < 0 && description_of(self, call.args[0]) != 0) return done(call, -EINVAL);
+  if (call.args[3] < 0 && file_of(self, call.args[0]) != 0) return done(call, -EINVAL);
   return move_vector(call, self, READING, call.args[3]);
 }
 Verdict sys_pwritev(Call& call, Thread& self) {
-  if (call.args[3] < 0 && description_of(self, call.args[0]) != 0) return done(call, -EINVAL);
+  if (call.args[3] < 0 && file_of(self, call.args[0]) != 0) return done(call, -EINVAL);
   return move_vector(call, self, WRITING, call.args[3]);
 }
 
@@ -373,13 +373,13 @@ long check_flags(long flags, Direction direction, int64_t offset) {
 }  // namespace
 
 Verdict sys_preadv2(Call& call, Thread& self) {
-  if (description_of(self, call.args[0]) == 0) return Verdict::PASS;
+  if (file_of(self, call.args[0]) == 0) return Verdict::PASS;
   long error = check_flags(call.args[5], READING, call.args[3]);
   return error != 0 ? done(call, error) : move_vector(call, self, READING, call.args[3]);
 }
 
 Verdict sys_pwritev2(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   long error = check_flags(call.args[5], WRITING, call.args[3]);
   if (error != 0) return done(call, error);

@@ -25,7 +25,7 @@ long seek_by_server(Thread& self, Call& call, uint32_t id) {
 }  // namespace
 
 Verdict sys_lseek(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   const Description* record = description_record(id);
   if (record->open_flags & O_PATH) return done(call, -EBADF);

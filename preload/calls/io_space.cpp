@@ -28,19 +28,19 @@ long request_on(Thread& self, uint32_t opcode, uint32_t id, uint64_t user_stack)
 
 /** fsync and fdatasync: there is nothing behind memory that could be synced, as on tmpfs. */
 Verdict sys_fsync(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   return id == 0 ? Verdict::PASS : done(call, usable(id));
 }
 
 Verdict sys_syncfs(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   long error = usable(id);
   return done(call, error != 0 ? error : request_on(self, BT_OP_SYNCFS, id, call.stack));
 }
 
 Verdict sys_sync_file_range(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   long error = usable(id);
   if (error == 0 && (call.args[1] < 0 || call.args[2] < 0 || (call.args[3] & ~7l) != 0))
@@ -50,7 +50,7 @@ Verdict sys_sync_file_range(Call& call, Thread& self) {
 
 /** posix_fadvise and readahead: everything is in memory already. */
 Verdict sys_fadvise64(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   long error = usable(id);
   const Description* record = description_record(id);
@@ -66,7 +66,7 @@ Verdict sys_fadvise64(Call& call, Thread& self) {
 }
 
 Verdict sys_fallocate(Call& call, Thread& self) {
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   long error = usable(id);
   if (error != 0) return done(call, error);

@@ -84,7 +84,7 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case FICLONE:
     case FICLONERANGE:
       if (!regular) return -EISDIR;
-      return description_of(self, call.args[2]) != 0 ? -EOPNOTSUPP : -EXDEV;
+      return file_of(self, call.args[2]) != 0 ? -EOPNOTSUPP : -EXDEV;
     case FIDEDUPERANGE:
       return -EOPNOTSUPP;
     default:
@@ -96,7 +96,7 @@ long on_file(Call& call, Thread& self, uint32_t id) {
 
 Verdict sys_ioctl(Call& call, Thread& self) {
   if (is_private_fd(call.args[0])) return done(call, -EBADF);
-  uint32_t id = description_of(self, call.args[0]);
+  uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   if (description_record(id)->open_flags & O_PATH) return done(call, -EBADF);
   uint32_t request = (uint32_t)call.args[1];

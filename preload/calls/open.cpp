@@ -9,6 +9,7 @@
 #include "../client/memory.h"
 #include "descriptors.h"
 #include "io.h"
+#include "nodes.h"
 #include "request.h"
 #include "user_memory.h"
 
@@ -100,6 +101,20 @@ bool accept_openat(const Call& call, Thread& self, const Searcher& who, QuickAns
 }
 
 using Accept = decltype(QuickAnswer::accept);
+/** A fifo or a device: the kernel opens what stands for it, and waits for as long as it has to. */
+Verdict open_special(Call& call, Thread& self, Slot* slot, uint32_t description, uint32_t flags) {
+  char device[kDevicePath + 1];
+  uint32_t length = slot->reply_length <= kDevicePath ? slot->reply_length : 0;
+  memcpy(device, reply_payload(slot), length);
+  device[length] = 0;
+  end(self);
+  long fd = open_node(self, description, device, flags);
+  if (fd < 0) {
+    drop(self, description, call.stack);
+    return done(call, fd);
+  }
+  return done(call, adopt(self, description, fd));
+}
 
 /** A description, idle so far or from the reply, becomes a descriptor. */
 Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill fill,
@@ -113,6 +128,8 @@ Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill
   if (slot == nullptr) return Verdict::DONE;
   int32_t status = slot->status;
   uint32_t description = slot->reply_description;
+  if (status == 0 && is_kernel_backed(description))
+    return open_special(call, self, slot, description, flags);
   end(self);
   if (status != 0) return done(call, status);
   if (flags & (O_EXCL | O_TRUNC)) expect_growth(self, description, 0);

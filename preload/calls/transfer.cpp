@@ -205,7 +205,7 @@ long send_from_host(Call& call, Thread& self, uint32_t to, Offset& offset, uint6
 }  // namespace
 
 Verdict sys_sendfile(Call& call, Thread& self) {
-  uint32_t to = description_of(self, call.args[0]), from = description_of(self, call.args[1]);
+  uint32_t to = file_of(self, call.args[0]), from = file_of(self, call.args[1]);
   if (to == 0 && from == 0) return Verdict::PASS;
   uint64_t size = smaller((uint64_t)call.args[3], kMaxTransfer);
   long error = from != 0 ? check_source(from) : 0;
@@ -241,7 +241,7 @@ long check_regular(uint32_t id, long fd) {
 }  // namespace
 
 Verdict sys_copy_file_range(Call& call, Thread& self) {
-  uint32_t from = description_of(self, call.args[0]), to = description_of(self, call.args[2]);
+  uint32_t from = file_of(self, call.args[0]), to = file_of(self, call.args[2]);
   if (from == 0 && to == 0) return Verdict::PASS;
   uint64_t size = smaller((uint64_t)call.args[4], kMaxTransfer);
   Offset from_offset, to_offset;
@@ -318,13 +318,13 @@ long splice_from_pipe(Call& call, Thread& self, uint32_t to, Offset& offset) {
 }  // namespace
 
 Verdict sys_splice(Call& call, Thread& self) {
-  uint32_t from = description_of(self, call.args[0]);
+  uint32_t from = file_of(self, call.args[0]);
   // tee and vmsplice work on pipes alone: whatever is ours is not one.
   if (call.nr != SYS_splice) {
-    bool ours = from != 0 || (call.nr == SYS_tee && description_of(self, call.args[1]) != 0);
+    bool ours = from != 0 || (call.nr == SYS_tee && file_of(self, call.args[1]) != 0);
     return ours ? done(call, call.nr == SYS_vmsplice ? -EBADF : -EINVAL) : Verdict::PASS;
   }
-  uint32_t to = description_of(self, call.args[2]);
+  uint32_t to = file_of(self, call.args[2]);
   if (from == 0 && to == 0) return Verdict::PASS;
   if (call.args[4] == 0) return done(call, 0);
   long error = from != 0 ? check_source(from) : check_target(to);

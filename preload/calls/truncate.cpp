@@ -43,7 +43,7 @@ Verdict sys_truncate(Call& call, Thread& self) {
 }
 
 Verdict sys_ftruncate(Call& call, Thread& self) {
-  uint32_t description = description_of(self, call.args[0]);
+  uint32_t description = file_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
   if (call.args[1] < 0) return done(call, -EINVAL);
   Slot* slot = begin_on(call, self, description);

@@ -46,21 +46,6 @@ int check(int fd, Kind kind, Checked& out) {
   return 0;
 }
 
-/** Moves a descriptor of ours out of the program's way. */
-int raise(long fd) {
-  if (fd < 0 || fd >= (long)BT_PRIVATE_FD_MIN) return (int)fd;
-  long high = kernel(SYS_fcntl, fd, F_DUPFD, (long)BT_PRIVATE_FD_MIN);
-  if (high < 0) {
-    rlimit limit;
-    if (kernel(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit) < 0) return (int)fd;
-    const long floor = (long)limit.rlim_cur - kPrivateFdRoom;
-    if (floor > fd) high = kernel(SYS_fcntl, fd, F_DUPFD, floor);
-  }
-  if (high < 0) return (int)fd;
-  kernel(SYS_close, fd);
-  return (int)high;
-}
-
 int open_segment(const char* session, const char* suffix, int flags) {
   char path[sizeof kDirectory + BT_SESSION_NAME_MAX + 8];
   uint32_t at = 0;
@@ -229,6 +214,20 @@ long back(uint32_t process, uint64_t offset, uint64_t length) {
 
 }  // namespace
 
+int raise(long fd) {
+  if (fd < 0 || fd >= (long)BT_PRIVATE_FD_MIN) return (int)fd;
+  long high = kernel(SYS_fcntl, fd, F_DUPFD, (long)BT_PRIVATE_FD_MIN);
+  if (high < 0) {
+    rlimit limit;
+    if (kernel(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit) < 0) return (int)fd;
+    const long floor = (long)limit.rlim_cur - kPrivateFdRoom;
+    if (floor > fd) high = kernel(SYS_fcntl, fd, F_DUPFD, floor);
+  }
+  if (high < 0) return (int)fd;
+  kernel(SYS_close, fd);
+  return (int)high;
+}
+
 int attach(const char* session, const Inherited* inherited) {
   Files files = {};
   int error = -EBADF;
@@ -242,6 +241,7 @@ int attach(const char* session, const Inherited* inherited) {
   if (error == 0) error = map_all(files);
   if (error != 0) return error;
   client.pid = (uint32_t)kernel(SYS_getpid);
+  client.nodes_fd = -1;
   const bool anchored = inherited != nullptr && is_directory(inherited->anchor_fd);
   client.anchor_fd = anchored ? inherited->anchor_fd : open_anchor();
   if (client.anchor_fd < 0) return client.anchor_fd;
@@ -272,6 +272,7 @@ uint32_t claim_process(uint32_t parent) {
     process->parent = parent;
     process->pid = 0;
     process->cwd = 0;
+    process->nodes_fd = 0;
     process->group_count = 0;
     clear_tables(index);
     if (!back_fd_table(index, BT_PAGE_SIZE)) {

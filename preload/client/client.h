@@ -41,6 +41,7 @@ struct Client {
   unsigned char* ring;  ///< ring segment, read-write, BT_RING_SIZE bytes; nullptr: not attached
   const unsigned char* store;  ///< store segment, read-only (nullptr when not granted)
   int ring_fd, store_fd, data_fd, anchor_fd;  ///< all ≥ BT_PRIVATE_FD_MIN where the limit allows
+  int nodes_fd;                               ///< -1 until it is needed (calls/nodes.h)
   uint32_t process;                           ///< index of our process record
   uint32_t pid;
   uint32_t prefix_length;
@@ -101,6 +102,9 @@ struct Inherited {
  * Returns 0 or -errno; -EPROTO: another version or foreign segment.
  */
 int attach(const char* session, const Inherited* inherited);
+
+/** Moves a descriptor of ours to ≥ BT_PRIVATE_FD_MIN where it can. The new number, or `fd`. */
+int raise(long fd);
 
 /** Claims a process record (state FORKING, parent = `parent`, fd table empty and backed). 0: none
  * free. */

@@ -5,8 +5,8 @@
 // clang-format off
 1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 2, 2, 0, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap mprotect munmap
 1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync
-1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,  // dup dup2 sendfile
-0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 0, 0, 0,  // clone fork vfork execve exit
+1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 2, 2, 2, 2,  // dup dup2 sendfile connect accept sendto recvfrom sendmsg recvmsg
+0, 2, 0, 2, 2, 0, 0, 0, 2, 2, 2, 2, 2, 0, 0, 0,  // bind getsockname getpeername clone fork vfork execve exit
 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 1, 2,  // fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 1, 2, 2,  // chdir fchdir rename mkdir rmdir creat link unlink symlink readlink chmod fchmod chown fchown lchown umask
 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // setuid setgid
@@ -21,8 +21,8 @@
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0,  // inotify_add_watch
 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0,  // openat mkdirat mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat
 0, 0, 0, 2, 2, 1, 1, 0, 2, 0, 0, 0, 0, 1, 0, 0,  // splice tee sync_file_range vmsplice utimensat fallocate
-0, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0, 0, 0, 2, 2, 2,  // dup3 preadv pwritev fanotify_mark prlimit64 name_to_handle_at
-2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,  // open_by_handle_at syncfs renameat2
+2, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0, 2, 0, 2, 2, 2,  // accept4 dup3 preadv pwritev recvmmsg fanotify_mark prlimit64 name_to_handle_at
+2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,  // open_by_handle_at syncfs sendmmsg renameat2
 0, 0, 2, 0, 0, 0, 2, 1, 1, 0, 0, 0, 2, 0, 0, 2,  // execveat copy_file_range preadv2 pwritev2 statx
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
@@ -30,7 +30,7 @@
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 2, 2, 2, 2, 2, 2, 2, 2, 0, 2, 0, 0, 2, 2, 0, 0,  // io_uring_setup open_tree move_mount
-0, 2, 0, 2, 2, 2, 0, 2, 0, 0, 2, 1, 0, 0, 0, 0,  // fspick clone3 close_range openat2 faccessat2 mount_setattr quotactl_fd
+0, 2, 0, 2, 2, 2, 2, 2, 0, 0, 2, 1, 0, 0, 0, 0,  // fspick clone3 close_range openat2 pidfd_getfd faccessat2 mount_setattr quotactl_fd
 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,  // cachestat fchmodat2 setxattrat
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,  // getxattrat listxattrat removexattrat open_tree_attr file_getattr file_setattr
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,

@@ -52,11 +52,26 @@ napi_value make_node(napi_env env, napi_callback_info info) {
   return outcome(env, mknod(path.c_str(), mode, static_cast<dev_t>(arguments.integer(2))));
 }
 
+napi_value is_range_locked(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(arguments.integer(1));
+  lock.l_len = 1;
+  const int asked = fcntl(static_cast<int>(arguments.integer(0)), F_OFD_GETLK, &lock);
+  napi_value locked = nullptr;
+  // Where it cannot be known, somebody does.
+  napi_get_boolean(env, asked != 0 || lock.l_type != F_UNLCK, &locked);
+  return locked;
+}
+
 }  // namespace
 
 const Method file_methods[] = {
     {"setTimes", set_times},
     {"makeNode", make_node},
+    {"isRangeLocked", is_range_locked},
     {nullptr, nullptr},
 };
 

@@ -17,6 +17,7 @@ import {
   SEGMENT_STATE_READY,
 } from '../../ringbuf/layout.gen.ts';
 import { native } from '../../ringbuf/native.ts';
+import { removeNodes } from '../server/nodes.ts';
 import { exits, Failure } from './failure.ts';
 import { lockHolder } from './locks.ts';
 import { escapeText } from './names.ts';
@@ -130,6 +131,7 @@ function whyNot(name: string, session: Session | undefined): string {
 /** Removes the segments of a session that has no server. */
 export function removeSegments(name: string): void {
   for (const kind of KINDS) native().shmUnlink(`btfuse.${name}.${kind}`);
+  removeNodes(name);
 }
 
 /**

@@ -16,6 +16,8 @@ export interface WorkerInput {
   readonly wait: 'futex' | 'atomics';
   readonly spinUs: number;
   readonly images: boolean;
+  /** The nodes directory; undefined: there is none. */
+  readonly nodes: string | undefined;
   /** CONTROL_WORDS words. */
   readonly control: SharedArrayBuffer;
 }
@@ -26,12 +28,16 @@ export const CONTROL_FAILURES = 1;
 /** Low and high word. */
 export const CONTROL_REQUESTS = 2;
 export const CONTROL_DESCRIPTIONS = 4;
+/** Descriptions that tokens may refer to: while there are any, somebody has to look after them. */
+export const CONTROL_TOKENS = 5;
 export const CONTROL_WORDS = 8;
 
 export type ToWorker =
   | { readonly kind: 'reclaim'; readonly processes: readonly DeadProcess[] }
   /** Look for slots of threads that are no more. */
   | { readonly kind: 'slots' }
+  /** Look for descriptions whose last token is gone. */
+  | { readonly kind: 'tokens' }
   | {
       readonly kind: 'image';
       readonly slot: number;

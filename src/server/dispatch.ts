@@ -4,6 +4,9 @@
  */
 import {
   OP_ACCESS,
+  OP_ADDRESS,
+  OP_ADOPT,
+  OP_BIND,
   OP_COPY_FILE_RANGE,
   OP_CREATE,
   OP_EXIT,
@@ -19,6 +22,7 @@ import {
   OP_NOOP,
   OP_OPEN,
   OP_PATH,
+  OP_PEER,
   OP_READ,
   OP_READ_DIRECT,
   OP_READDIR,
@@ -32,7 +36,9 @@ import {
   OP_STATFS,
   OP_SYMLINK,
   OP_SYNCFS,
+  OP_TAKE,
   OP_TMPFILE,
+  OP_TOKEN,
   OP_TOUCH,
   OP_UNLINK,
   OP_WRITE,
@@ -79,6 +85,7 @@ import {
   onSymlink,
   onUnlink,
 } from './requests/paths.ts';
+import { onAddress, onAdopt, onBind, onPeer, onTake, onToken } from './requests/special.ts';
 
 type Opcode = (typeof opcodes)[keyof typeof opcodes];
 
@@ -191,6 +198,18 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onImage(server, slot, word);
     case OP_EXIT:
       return onExit(server, word);
+    case OP_BIND:
+      return onBind(server, slot, word);
+    case OP_PEER:
+      return onPeer(server, slot, word);
+    case OP_ADDRESS:
+      return onAddress(server, slot, word);
+    case OP_TOKEN:
+      return onToken(server, word);
+    case OP_TAKE:
+      return onTake(server, word);
+    case OP_ADOPT:
+      return onAdopt(server, word);
     case OP_SYNCFS:
     case OP_NOOP:
       return 0;

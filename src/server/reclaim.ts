@@ -174,7 +174,7 @@ export function sweepDescriptions(server: Server): void {
       continue;
     const pair = Atomics.load(words, pairIndex(id));
     if (BigInt.asIntN(32, pair) === 0n) releaseDescription(descriptions, id);
-    else if (!openerLives(server, id)) orphans.set(id, pair);
+    else if (!server.nodes.tokens.has(id) && !openerLives(server, id)) orphans.set(id, pair);
   }
   if (orphans.size === 0) return;
   const listed = new Uint8Array(DESCRIPTIONS_MAX);

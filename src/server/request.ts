@@ -43,6 +43,7 @@ import { createWalk, type Walk } from '../store/walk.ts';
 import { getWide } from '../store/wide.ts';
 import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descriptions.ts';
 import { createGrants, type Grants } from './grants.ts';
+import { type Nodes, openNodes } from './nodes.ts';
 
 /** Everything that serving needs: one object per worker, its parts reused for every request. */
 export interface Server {
@@ -55,6 +56,7 @@ export interface Server {
   readonly ringId: number;
   readonly descriptions: Descriptions;
   readonly grants: Grants;
+  readonly nodes: Nodes;
   readonly caller: Caller;
   readonly walk: Walk;
   readonly walk2: Walk;
@@ -76,6 +78,8 @@ export interface ServerParts {
   readonly store: Store;
   readonly ring: Ring;
   readonly prefix: string;
+  /** The nodes directory, where there is one. */
+  readonly nodes?: string | undefined;
   readonly requestImage?: Server['requestImage'];
   readonly log: (sentence: string) => void;
 }
@@ -94,6 +98,7 @@ export function createServer(parts: ServerParts): Server {
     ringId: segment.id,
     descriptions: createDescriptions(store, segment),
     grants: createGrants(store, segment),
+    nodes: openNodes(store, segment, parts.nodes),
     caller: createCaller(0, 0),
     walk: createWalk(parts.prefix),
     walk2: createWalk(parts.prefix),

@@ -34,6 +34,7 @@ import {
   CONTROL_FAILURES,
   CONTROL_NEWS,
   CONTROL_REQUESTS,
+  CONTROL_TOKENS,
   CONTROL_WORDS,
   type FromWorker,
   type ToWorker,
@@ -41,6 +42,7 @@ import {
 } from './control.ts';
 import { ServerError } from './errors.ts';
 import { createLiveness } from './liveness.ts';
+import { createNodes, removeNodes } from './nodes.ts';
 
 export interface ServerOptions {
   /** Session name: [A-Za-z0-9._-], at most SESSION_NAME_MAX bytes. Segments are btfuse.<name>.{ring,store,data}. */
@@ -94,12 +96,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const segments = createSegments(options);
   const control = new SharedArrayBuffer(CONTROL_WORDS * 4);
   try {
-    const worker = await startWorker(options, segments, control);
+    const nodes = createNodes(options.name, segments.ring);
+    if (nodes instanceof Error)
+      logOf(options)(`fifos and sockets of this session cannot be opened: ${nodes.message}`);
+    const directory = nodes instanceof Error ? undefined : nodes;
+    const worker = await startWorker(options, segments, control, directory);
     return run(options, segments, worker, new Int32Array(control));
   } catch (error) {
+    removeNodes(options.name);
     removeSegments(segments);
     throw error;
   }
+}
+
+function logOf(options: ServerOptions): (sentence: string) => void {
+  return options.log ?? ((sentence) => void process.stderr.write(`btfuse: ${sentence}\n`));
 }
 
 interface Segments {
@@ -183,6 +194,7 @@ function startWorker(
   options: ServerOptions,
   segments: Segments,
   control: SharedArrayBuffer,
+  nodes: string | undefined,
 ): Promise<Worker> {
   const input: WorkerInput = {
     ringFd: segments.ring.fd,
@@ -197,6 +209,7 @@ function startWorker(
     wait: options.wait ?? 'futex',
     spinUs: options.spinUs ?? RENDEZVOUS_SPIN_US,
     images: options.imagesDir !== undefined,
+    nodes,
     control,
   };
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
@@ -223,7 +236,7 @@ function run(
 ): RunningServer {
   const ring = openRing(segments.ring);
   const liveness = createLiveness(segments.ring.i32);
-  const log = options.log ?? ((sentence: string) => process.stderr.write(`btfuse: ${sentence}\n`));
+  const log = logOf(options);
   const ended = Promise.withResolvers<void>();
   let stopping = false;
   /** The segments are unmapped: to touch a typed array over them would be a crash. */
@@ -245,6 +258,7 @@ function run(
     const processes = liveness.scan();
     if (processes.length > 0) tell({ kind: 'reclaim', processes });
     else if (liveness.slotsWanted()) tell({ kind: 'slots' });
+    if (control[CONTROL_TOKENS] !== 0) tell({ kind: 'tokens' });
     timer = setTimeout(scan, liveness.delayMs);
     timer.unref();
   }
@@ -280,6 +294,7 @@ function run(
     over = true;
     liveness.close();
     process.off('exit', onExit);
+    removeNodes(options.name);
     removeSegments(segments);
     if (stopping && failure === undefined) ended.resolve();
     else ended.reject(failure ?? new ServerError('BTFUSE_ERR_WORKER', 'the serving thread ended'));
@@ -305,6 +320,7 @@ function run(
   /** The process ends without a stop: what can still be done at once. */
   function onExit(): void {
     requestStop(ring);
+    removeNodes(options.name);
     for (const segment of Object.values(segments)) {
       retireSegment(segment);
       if (segment.name !== undefined) native().shmUnlink(segment.name);

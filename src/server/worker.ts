@@ -21,6 +21,7 @@ import {
   CONTROL_FAILURES,
   CONTROL_NEWS,
   CONTROL_REQUESTS,
+  CONTROL_TOKENS,
   type FromWorker,
   type ToWorker,
   type WorkerInput,
@@ -30,6 +31,7 @@ import { dispatch } from './dispatch.ts';
 import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
 import { createServer, type Server } from './request.ts';
 import { answerImage } from './requests/control.ts';
+import { sweepTokens } from './requests/special.ts';
 
 const port = parentPort!;
 const input = workerData as WorkerInput;
@@ -56,6 +58,7 @@ function build(): Server {
     store,
     ring,
     prefix: input.prefix,
+    nodes: input.nodes,
     log: (sentence) => tell({ kind: 'log', sentence }),
     ...(input.images && {
       requestImage: (slot: number, ticket: number, path: string) =>
@@ -71,6 +74,7 @@ function hook(server: Server): void {
   control[CONTROL_FAILURES] = server.failures;
   control[CONTROL_DESCRIPTIONS] =
     server.store.i32[server.store.superblockWord + SUPERBLOCK_DESCRIPTIONS_USED];
+  control[CONTROL_TOKENS] = server.nodes.tokens.size;
   if (Atomics.load(control, CONTROL_NEWS) === 0) return;
   Atomics.store(control, CONTROL_NEWS, 0);
   for (;;) {
@@ -90,6 +94,9 @@ function take(server: Server, message: ToWorker): void {
       return;
     case 'slots':
       reclaimSlots(server);
+      return;
+    case 'tokens':
+      sweepTokens(server);
       return;
     case 'image':
       answerImage(server, message.slot, message.ticket, message.status, message.path);

@@ -37,4 +37,7 @@ export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
+export const EADDRINUSE = 98;
+export const EADDRNOTAVAIL = 99;
+export const ECONNREFUSED = 111;
 export const ESTALE = 116;

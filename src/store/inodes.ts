@@ -17,6 +17,7 @@ import {
   INODE_MAPS,
   INODE_MODE,
   INODE_NLINK,
+  INODE_NODE,
   INODE_RDEV,
   INODE_RECORD_WORDS,
   INODE_REFERENCES,
@@ -126,6 +127,7 @@ function freeRecord(store: Store, ino: number): number {
   const type = i32[word + INODE_MODE] & S_IFMT;
   if (type === S_IFREG) dropBlocks(store, ino);
   const held = type === S_IFDIR ? i32[word + INODE_LINK] : 0;
+  if ((i32[word + INODE_FLAGS] & INODE_NODE) !== 0) store.nodeGone(ino);
   beginWrite(store, word);
   if (type === S_IFLNK) dropTarget(store, ino);
   i32[word + INODE_MODE] = 0;

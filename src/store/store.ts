@@ -110,6 +110,8 @@ export interface Store {
   grantsOut: () => boolean;
   /** Inodes that lost their last name while something referred to them; the server empties it. */
   readonly orphans: number[];
+  /** Set by the server: an inode with INODE_NODE is about to be freed. */
+  nodeGone: (ino: number) => void;
 }
 
 export interface StoreOptions {
@@ -314,5 +316,6 @@ function bindStore(
     committedEnd: 0,
     grantsOut: () => false,
     orphans: [],
+    nodeGone: () => {},
   };
 }

@@ -6,7 +6,7 @@
  * carries the mark.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SEGMENT_HEADER_RECORD_SIZE, SEGMENT_HEADER_SERVER_PID } from '../../ringbuf/layout.gen.ts';
 
@@ -18,7 +18,7 @@ const POLL_MS = 100;
 export default function setup(): () => Promise<void> {
   const mark = `${MARK}=${randomUUID()}`;
   process.env[MARK] = mark.slice(MARK.length + 1);
-  const before = new Set(segments());
+  const before = new Set([...segments(), ...nodesFolders()]);
   return async () => {
     let left = leftovers(mark, before);
     for (let waited = 0; left.length > 0 && waited < PATIENCE_MS; waited += POLL_MS) {
@@ -44,7 +44,19 @@ function leftovers(mark: string, before: ReadonlySet<string>): string[] {
       return server === 0 || !isAlive(server) || carries(String(server), mark);
     })
     .map((name) => `/dev/shm/${name}`);
-  return [...processes, ...files];
+  const nodes = nodesFolders()
+    .filter((name) => !before.has(name))
+    .filter((name) => {
+      const ring = name.replace('btfuse-nodes.', 'btfuse.') + '.ring';
+      const server = existsSync(`/dev/shm/${ring}`) ? serverOf(ring) : 0;
+      return server === 0 || !isAlive(server) || carries(String(server), mark);
+    })
+    .map((name) => `/dev/shm/${name}`);
+  return [...processes, ...files, ...nodes];
+}
+
+function nodesFolders(): string[] {
+  return readdirSync('/dev/shm').filter((name) => name.startsWith('btfuse-nodes.'));
 }
 
 function segments(): string[] {

@@ -8,9 +8,11 @@ import {
 } from '../../../ringbuf/layout.gen.ts';
 import { freeIfUnused } from '../../store/inodes.ts';
 import { create, keptFlags, open, openTemporary } from '../../store/operations/open.ts';
+import { O_PATH } from '../../store/posix.ts';
 import { openDescription, releaseDescription } from '../descriptions.ts';
 import { type Server, takeCaller, takePath } from '../request.ts';
 import { finishWalk } from './paths.ts';
+import { readySpecial } from './special.ts';
 
 export function onOpen(server: Server, slot: number, word: number): number {
   const flags = server.i32[word + SLOT_FLAGS];
@@ -55,6 +57,10 @@ function finishOpen(
   server.walk.resolve = 0;
   if (status !== 0) return finishWalk(server, slot, word, status);
   const { ino } = server.walk;
+  if ((flags & O_PATH) === 0) {
+    const readied = readySpecial(server, slot, word, ino);
+    if (readied !== 0) return readied;
+  }
   const id = openDescription(server.descriptions, ino, keptFlags(flags), server.caller.process);
   if (id < 0) {
     // Nobody names nor holds what O_TMPFILE has made.

@@ -22,6 +22,7 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
+  S_IFSOCK,
 } from '../posix.ts';
 import { mayReopen } from '../protections.ts';
 import type { Store } from '../store.ts';
@@ -70,8 +71,9 @@ export function openInode(store: Store, caller: Caller, ino: number, flags: numb
   const allowed = may(store, caller, ino, mask);
   if (allowed !== 0) return allowed;
   if ((flags & O_NOATIME) !== 0 && !isOwner(store, caller, ino)) return -EPERM;
-  // Fifos, sockets and devices have no life of their own in the tree.
-  if (type !== S_IFREG && type !== S_IFDIR) return -ENXIO;
+  // What lies behind fifos and devices is the kernel's business (src/server/nodes.ts).
+  if (type === S_IFSOCK) return -ENXIO;
+  if (type !== S_IFREG) return 0;
   return (flags & O_TRUNC) !== 0 ? truncateOnOpen(store, caller, ino) : 0;
 }
 
