@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x28c7b779a0f5ef4eULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x385dd8930a85599cULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 51;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
@@ -161,6 +161,7 @@ inline constexpr std::uint32_t BT_OP_PEER = 4122;
 inline constexpr std::uint32_t BT_OP_TOKEN = 4123;
 inline constexpr std::uint32_t BT_OP_TAKE = 4124;
 inline constexpr std::uint32_t BT_OP_ADOPT = 4125;
+inline constexpr std::uint32_t BT_OP_OPEN_HANDLE = 4170;
 inline constexpr std::uint32_t BT_REQUEST_POSITION = 1;
 inline constexpr std::uint32_t BT_REQUEST_POSITION2 = 2;
 inline constexpr std::uint32_t BT_REQUEST_SLAB = 4;

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x28c7b779a0f5ef4en;
+export const SCHEMA_HASH = 0x385dd8930a85599cn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 51;
 export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
@@ -156,6 +156,7 @@ export const OP_PEER = 4122;
 export const OP_TOKEN = 4123;
 export const OP_TAKE = 4124;
 export const OP_ADOPT = 4125;
+export const OP_OPEN_HANDLE = 4170;
 export const REQUEST_POSITION = 1;
 export const REQUEST_POSITION2 = 2;
 export const REQUEST_SLAB = 4;

@@ -168,6 +168,7 @@ export const opcodes = {
   TOKEN: 4123,
   TAKE: 4124,
   ADOPT: 4125,
+  OPEN_HANDLE: 4170,
 } as const;
 
 /** What each operation takes and gives; becomes a table of PROTOCOL.md. */
@@ -206,6 +207,7 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   READ_DIRECT: 'As READ, but → payload: DirectExtent records to copy from the data segment, result: bytes. The blocks stay readable until the client stores 0 to Slot.grant.',
   WRITE_PREPARE: 'description, offset or REQUEST_POSITION, size → DirectExtent records to copy to; offset: where the write will begin. Invisible until WRITE_COMMIT where the blocks are new.',
   WRITE_COMMIT: 'Ends the WRITE_PREPARE of the same slot; size: bytes really written (0 abandons). → result, offset as WRITE.',
+  OPEN_HANDLE: 'open_by_handle_at. description: any file of the tree; offset: inode number, size: its generation; flags. Only for uid 0; ESTALE when that inode is gone. → description.',
   TOUCH: 'Before a client overwrites bytes of the file by itself (adr 0006). description, open for writing: mtime and ctime become now, set-id bits go as with WRITE.',
   BIND: 'bind of a Unix socket. path: its name, mode (umask not applied); path2: the address as the program wrote it. Makes the inode; the client then binds its socket to the node of that inode (ADR 13). → attr.',
   ADDRESS: 'ino in size, generation in offset: the address that a socket was bound to → payload: as BIND got it.',

@@ -15,6 +15,9 @@ BTFUSE_HANDLER(open);
 BTFUSE_HANDLER(creat);
 BTFUSE_HANDLER(openat);
 BTFUSE_HANDLER(openat2);
+// handle.cpp
+BTFUSE_HANDLER(name_to_handle_at);
+BTFUSE_HANDLER(open_by_handle_at);
 // stat.cpp
 BTFUSE_HANDLER(stat);
 BTFUSE_HANDLER(lstat);

@@ -27,6 +27,8 @@ Verdict dispatch_paths(Call& call, Thread& self) {
     ROUTE(creat);
     ROUTE(openat);
     ROUTE(openat2);
+    ROUTE(name_to_handle_at);
+    ROUTE(open_by_handle_at);
     ROUTE(stat);
     ROUTE(lstat);
     ROUTE(fstat);

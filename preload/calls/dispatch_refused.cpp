@@ -26,6 +26,11 @@ Verdict unless(bool tree, Call& call) {
   return tree ? unknown(call) : Verdict::PASS;
 }
 
+/** What a process without privileges would be told. */
+Verdict deny(bool tree, Call& call) {
+  return tree ? done(call, -EPERM) : Verdict::PASS;
+}
+
 }  // namespace
 
 Verdict refuse(Call& call, Thread& self) {
@@ -37,28 +42,31 @@ Verdict refuse(Call& call, Thread& self) {
     case SYS_pivot_root:
       return in_tree(call, self, AT_FDCWD, 0) ? done(call, -EPERM) : Verdict::PASS;
     case SYS_mount:
-      return unless(in_tree(call, self, AT_FDCWD, 0) || in_tree(call, self, AT_FDCWD, 1), call);
+      // No kernel object stands behind a path of the tree: nothing can be mounted there, or from
+      // there.
+      return deny(in_tree(call, self, AT_FDCWD, 0) || in_tree(call, self, AT_FDCWD, 1), call);
     case SYS_umount2:
+      if (!in_tree(call, self, AT_FDCWD, 0)) return Verdict::PASS;
+      return done(call, process_at(process_of(self))->uid == 0 ? -EINVAL : -EPERM);
     case SYS_acct:
     case SYS_swapon:
     case SYS_swapoff:
-      return unless(in_tree(call, self, AT_FDCWD, 0), call);
+      return deny(in_tree(call, self, AT_FDCWD, 0), call);
     case SYS_inotify_add_watch:
       return unless(in_tree(call, self, AT_FDCWD, 1), call);
     case SYS_fanotify_mark:
       return unless(in_tree(call, self, call.args[3], 4), call);
-    case SYS_name_to_handle_at:
     case SYS_open_tree:
     case SYS_fspick:
     case kMountSetattr:
     case kOpenTreeAttr:
+      return deny(in_tree(call, self, call.args[0], 1), call);
     case kFileGetattr:
     case kFileSetattr:
       return unless(in_tree(call, self, call.args[0], 1), call);
     case SYS_move_mount:
-      return unless(in_tree(call, self, call.args[0], 1) || in_tree(call, self, call.args[2], 3),
-                    call);
-    case SYS_open_by_handle_at:
+      return deny(in_tree(call, self, call.args[0], 1) || in_tree(call, self, call.args[2], 3),
+                  call);
     case kQuotactlFd:
     case kCachestat:
       return unless(file_of(self, call.args[0]) != 0, call);

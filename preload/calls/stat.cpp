@@ -14,8 +14,6 @@ namespace btfuse {
 namespace {
 
 constexpr uint32_t kSectorsPerBlock = BT_PAGE_SIZE / 512;
-/** Any number does that no mount of the host has; statx calls it unique within a boot. */
-constexpr uint64_t kMountId = 0x42544655;
 constexpr uint32_t kStatFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
 constexpr uint32_t kStatxSync = 0x6000;  // AT_STATX_SYNC_TYPE
 constexpr uint32_t kStatxReserved = 0x80000000u;

@@ -21,6 +21,7 @@ import {
   OP_MKNOD,
   OP_NOOP,
   OP_OPEN,
+  OP_OPEN_HANDLE,
   OP_PATH,
   OP_PEER,
   OP_READ,
@@ -69,7 +70,7 @@ import {
   onTouch,
   onWrite,
 } from './requests/io.ts';
-import { onCreate, onOpen, onRelease, onTmpfile } from './requests/open.ts';
+import { onCreate, onOpen, onOpenHandle, onRelease, onTmpfile } from './requests/open.ts';
 import {
   onAccess,
   onLink,
@@ -170,6 +171,8 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onAccess(server, slot, word);
     case OP_TMPFILE:
       return onTmpfile(server, slot, word);
+    case OP_OPEN_HANDLE:
+      return onOpenHandle(server, slot, word);
     case OP_READDIR:
       return onReaddir(server, slot, word);
     case OP_LSEEK:

@@ -40,7 +40,7 @@ function run(inside: 'directory' | 'tree' | 'covered', program: string): RunResu
 }
 
 describe('paths lead where they lead on tmpfs, and calls answer alike', needs('gcc'), () => {
-  test.each(['resolve', 'metadata', 'names', 'listing', 'resolve_how', 'cwd', 'exec'])(
+  test.each(['resolve', 'metadata', 'names', 'listing', 'resolve_how', 'handles', 'cwd', 'exec'])(
     '%s',
     (name) => {
       const program = compile(name);

@@ -4,13 +4,17 @@ import {
   SLOT_DESCRIPTION,
   SLOT_FLAGS,
   SLOT_MODE,
+  SLOT_OFFSET,
   SLOT_REPLY_DESCRIPTION,
+  SLOT_SIZE,
 } from '../../../ringbuf/layout.gen.ts';
-import { freeIfUnused } from '../../store/inodes.ts';
-import { create, keptFlags, open, openTemporary } from '../../store/operations/open.ts';
+import { EBADF, EPERM, ESTALE } from '../../store/errno.ts';
+import { freeIfUnused, generationOf, isLive } from '../../store/inodes.ts';
+import { create, keptFlags, open, openInode, openTemporary } from '../../store/operations/open.ts';
 import { O_PATH } from '../../store/posix.ts';
+import { getWide } from '../../store/wide.ts';
 import { openDescription, releaseDescription } from '../descriptions.ts';
-import { type Server, takeCaller, takePath } from '../request.ts';
+import { type Server, takeCaller, takeDescription, takePath } from '../request.ts';
 import { finishWalk } from './paths.ts';
 import { readySpecial } from './special.ts';
 
@@ -44,6 +48,20 @@ export function onTmpfile(server: Server, slot: number, word: number): number {
   server.walk.resolve = flags >>> RESOLVE_SHIFT;
   const status = openTemporary(server.store, caller, server.walk, server.path, flags, mode);
   return finishOpen(server, slot, word, status, flags);
+}
+
+/** A handle is the number of an inode and its generation; only root may come by a file without its path. */
+export function onOpenHandle(server: Server, slot: number, word: number): number {
+  const { i32, store } = server;
+  const flags = i32[word + SLOT_FLAGS];
+  const ino = getWide(i32, word + SLOT_OFFSET);
+  const generation = getWide(i32, word + SLOT_SIZE);
+  const caller = takeCaller(server, word);
+  if (caller.uid !== 0) return -EPERM;
+  if (takeDescription(server, word) === 0) return -EBADF;
+  if (!isLive(store, ino) || generationOf(store, ino) >>> 0 !== generation) return -ESTALE;
+  server.walk.ino = ino;
+  return finishOpen(server, slot, word, openInode(store, caller, ino, flags), flags);
 }
 
 /** A description for what the walk has found or made. */
