@@ -47,7 +47,8 @@ Verdict reply(Call& call, Thread& self, long result);
 /** ask() and reply() for a call whose whole answer is 0 or -errno. */
 Verdict ask_status(Call& call, Thread& self, const PathCall& paths, Fill fill);
 
-/** Of the tree. Any number does that no mount of the host has; statx calls it unique within a boot. */
+/** Of the tree. Any number does that no mount of the host has; statx calls it unique within a boot.
+ */
 inline constexpr uint64_t kMountId = 0x42544655;
 
 /** A request on the descriptor in rdi: a slot with `description` set; nullptr: call.result is set.
