@@ -35,6 +35,34 @@ static void removing(void) {
   SHOW(remove(h("/bt/f")));
 }
 
+// What an overlay file system leaves behind: character device 0 where the source was.
+static void whiteouts(void) {
+  SHOW(mkdir(h("/bt/w"), 0755));
+  SHOW(make(h("/bt/w/1"), "one"));
+  SHOW(make(h("/bt/w/2"), "two"));
+  SHOW(mkdir(h("/bt/w/d"), 0755));
+  SHOW(renameat2(AT_FDCWD, h("/bt/w/1"), AT_FDCWD, h("/bt/w/3"), RENAME_WHITEOUT));
+  SHOW(renameat2(AT_FDCWD, h("/bt/w/3"), AT_FDCWD, h("/bt/w/2"), RENAME_WHITEOUT));
+  SHOW(renameat2(AT_FDCWD, h("/bt/w/d"), AT_FDCWD, h("/bt/d"), RENAME_WHITEOUT));
+  SHOW(renameat2(AT_FDCWD, h("/bt/w/2"), AT_FDCWD, h("/bt/w/4"),
+                 RENAME_WHITEOUT | RENAME_NOREPLACE));
+  SHOW(renameat2(AT_FDCWD, h("/bt/w/4"), AT_FDCWD, h("/bt/w/3"),
+                 RENAME_WHITEOUT | RENAME_NOREPLACE));
+  SHOW(
+      renameat2(AT_FDCWD, h("/bt/w/4"), AT_FDCWD, h("/bt/w/3"), RENAME_WHITEOUT | RENAME_EXCHANGE));
+  SHOW(renameat2(AT_FDCWD, h("/bt/none"), AT_FDCWD, h("/bt/w/3"), RENAME_WHITEOUT));
+  const char* names[] = {"/bt/w/1", "/bt/w/2", "/bt/w/3", "/bt/w/4", "/bt/w/d", "/bt/d", "/bt/w"};
+  for (int at = 0; at < 7; at++) {
+    struct stat st = {0};
+    SHOW(lstat(h(names[at]), &st));
+    SAY("%s %o %lu %lu %ld", names[at], st.st_mode, (long)st.st_rdev, (long)st.st_nlink,
+        S_ISDIR(st.st_mode) ? 0 : (long)st.st_size);
+  }
+  SHOW(rmdir(h("/bt/d")));
+  for (int at = 0; at < 5; at++) unlink(h(names[at]));
+  SHOW(rmdir(h("/bt/w")));
+}
+
 static void renaming(void) {
   SHOW(make(h("/bt/1"), "one"));
   SHOW(make(h("/bt/2"), "two"));
@@ -215,6 +243,7 @@ int main(int argc, char** argv) {
   umask(027);
   making();
   removing();
+  whiteouts();
   renaming();
   linking();
   opening();

@@ -198,7 +198,7 @@ test('renameat2 flags', () => {
   expect(rename('g', 'd', RENAME_EXCHANGE)).toBe(0);
   expect(lookup('d').size).toBe(4);
   expect(lookup('g/inner').status).toBe(0);
-  expect(rename('g', 'd', RENAME_WHITEOUT)).toBe(-EINVAL);
+  expect(rename('g', 'd', RENAME_WHITEOUT | RENAME_EXCHANGE)).toBe(-EINVAL);
   expect(rename('g', 'd', RENAME_EXCHANGE | RENAME_NOREPLACE)).toBe(-EINVAL);
   expect(rename('g', 'd', 8)).toBe(-EINVAL);
 });

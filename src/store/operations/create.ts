@@ -55,7 +55,7 @@ function checkParent(store: Store, caller: Caller, parent: number): number {
 }
 
 /** A new inode without a name in `directory`'s keeping → ino or -ENOSPC. `mode` has its type, no umask. */
-function makeInode(
+export function makeInode(
   store: Store,
   caller: Caller,
   directory: number,
@@ -68,7 +68,7 @@ function makeInode(
 }
 
 /** Gives the inode the name that the walk found missing → 0 or -errno, the inode then freed. */
-function nameInode(store: Store, walk: Walk, ino: number): number {
+export function nameInode(store: Store, walk: Walk, ino: number): number {
   const dentry = insert(store, walk.parent, walk.name, 0, walk.nameLength, walk.hash, ino);
   if (dentry < 0) {
     freeInode(store, ino);

@@ -6,10 +6,19 @@ import { entries, exchange, move, replace } from '../dentries.ts';
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../errno.ts';
 import { isDirectory, nlinkOf, parentOf } from '../inodes.ts';
 import { may, mayCreate, mayRemove } from '../permission.ts';
-import { MAY_WRITE, RENAME_EXCHANGE, RENAME_NOREPLACE } from '../posix.ts';
+import {
+  MAY_WRITE,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+  S_IFCHR,
+} from '../posix.ts';
 import type { Store } from '../store.ts';
 import { CROSSED, LAST_NORMAL, WALK_PARENT, type Walk, walkPath } from '../walk.ts';
+import { makeInode, nameInode } from './create.ts';
 import { CROSSED_SECOND, type PathArgument } from './path.ts';
+
+const KNOWN = RENAME_EXCHANGE | RENAME_NOREPLACE | RENAME_WHITEOUT;
 
 export function rename(
   store: Store,
@@ -22,7 +31,8 @@ export function rename(
 ): number {
   const swap = (flags & RENAME_EXCHANGE) !== 0;
   const keep = (flags & RENAME_NOREPLACE) !== 0;
-  if ((flags & ~(RENAME_EXCHANGE | RENAME_NOREPLACE)) !== 0 || (swap && keep)) return -EINVAL;
+  const whiteout = (flags & RENAME_WHITEOUT) !== 0;
+  if ((flags & ~KNOWN) !== 0 || (swap && (keep || whiteout))) return -EINVAL;
 
   const first = walkPath(store, caller, from, fromPath, WALK_PARENT);
   if (first !== 0) return first;
@@ -50,10 +60,28 @@ export function rename(
   const allowed = check(store, caller, from, to, swap, directory, overDirectory);
   if (allowed !== 0) return allowed;
   now(store);
+  if (whiteout) return renameWithWhiteout(store, caller, from, to);
   if (swap) exchange(store, from.dentry, to.dentry);
   else if (to.ino !== 0) replace(store, to.dentry, from.dentry);
   else return move(store, from.dentry, to.parent, to.name, 0, to.nameLength, to.hash);
   return 0;
+}
+
+/**
+ * RENAME_WHITEOUT: character device 0 takes the place of the source, as an overlay file system wants it
+ * → 0 or -ENOSPC with nothing changed.
+ */
+function renameWithWhiteout(store: Store, caller: Caller, from: Walk, to: Walk): number {
+  const ino = makeInode(store, caller, from.parent, S_IFCHR, 0);
+  if (ino < 0) return ino;
+  if (to.ino !== 0) {
+    // It gives back the record that the whiteout's name needs.
+    replace(store, to.dentry, from.dentry);
+    return nameInode(store, from, ino);
+  }
+  const named = nameInode(store, to, ino);
+  if (named === 0) exchange(store, from.dentry, to.dentry);
+  return named;
 }
 
 /** may_delete and may_create for both ends, then what only rename asks for. */
