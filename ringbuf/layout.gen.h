@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x385dd8930a85599cULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xaa2665ab53481248ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 51;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
@@ -183,8 +183,10 @@ inline constexpr std::uint32_t BT_FATTR_MTIME_NOW = 256;
 inline constexpr std::uint32_t BT_INODE_MAPPED = 1;
 inline constexpr std::uint32_t BT_INODE_LINKABLE = 2;
 inline constexpr std::uint32_t BT_INODE_NODE = 64;
+inline constexpr std::uint32_t BT_INODE_UNWRITTEN = 128;
 inline constexpr std::uint32_t BT_SPECIAL_BOUND = 1;
 inline constexpr std::uint32_t BT_SPECIAL_RIGHTS = 2;
+inline constexpr std::uint32_t BT_COPY_OVERLAPPING = 1;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 struct SegmentHeader {

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x385dd8930a85599cn;
+export const SCHEMA_HASH = 0xaa2665ab53481248n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 51;
 export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
@@ -178,8 +178,10 @@ export const FATTR_MTIME_NOW = 256;
 export const INODE_MAPPED = 1;
 export const INODE_LINKABLE = 2;
 export const INODE_NODE = 64;
+export const INODE_UNWRITTEN = 128;
 export const SPECIAL_BOUND = 1;
 export const SPECIAL_RIGHTS = 2;
+export const COPY_OVERLAPPING = 1;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 export const SEGMENT_HEADER_RECORD_SIZE = 1024;

@@ -196,7 +196,7 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   FALLOCATE: 'fallocate. description, mode, offset, size.',
   RENAME2: 'rename, renameat2. path (from description) → path2 (from description2); flags: RENAME_NOREPLACE, RENAME_EXCHANGE.',
   LSEEK: 'lseek of SEEK_END, SEEK_DATA, SEEK_HOLE (and SEEK_SET, SEEK_CUR, which clients may do themselves). description, offset, mode: whence. Sets the description offset. → result.',
-  COPY_FILE_RANGE: 'copy_file_range, sendfile between two tree files. description, offset → description2, offset2, size; a REQUEST_POSITION / REQUEST_POSITION2 flag uses and advances the description offset. → result: bytes.',
+  COPY_FILE_RANGE: 'copy_file_range, sendfile between two tree files. description, offset → description2, offset2, size; a REQUEST_POSITION / REQUEST_POSITION2 flag uses and advances the description offset; flags: COPY_OVERLAPPING for sendfile. → result: bytes.',
   SETUPMAPPING: 'mmap. description, offset, size (page multiples), flags: PROT_* in mode, MAP_SHARED/MAP_PRIVATE in flags. The blocks are allocated, contiguous runs as few as possible. → DirectExtent records in the payload; a range past the end of file is not covered.',
   SYNCFS: 'syncfs, sync.',
   TMPFILE: 'open with O_TMPFILE. path: the directory, mode, umask, flags. → description.',
@@ -256,6 +256,12 @@ export const setattrValid = {
   FATTR_MTIME_NOW: 256,
 } as const;
 
+/** Slot.flags of COPY_FILE_RANGE */
+export const copyFlags = {
+  /** The ranges may meet in one file. */
+  COPY_OVERLAPPING: 1,
+} as const;
+
 /** Slot.grant */
 export const slotGrants = { NONE: 0, SERVER: 1, PINNED: 2 } as const;
 
@@ -267,6 +273,8 @@ export const inodeFlags = {
   INODE_LINKABLE: 2,
   /** Something in the nodes directory of the session stands for it: a fifo or a bound socket (ADR 13). */
   INODE_NODE: 64,
+  /** fallocate gave it blocks that nobody has written yet: they are holes to SEEK_DATA. */
+  INODE_UNWRITTEN: 128,
 } as const;
 
 /** RingHeader.special */
@@ -710,5 +718,5 @@ export const groups = {
   PROCESS_STATE: processStates,
   DESCRIPTION_STATE: descriptionStates,
   OP: opcodes,
-  '': { ...requestFlags, ...replyFlags, ...setattrValid, ...inodeFlags, ...specialFlags },
+  '': { ...requestFlags, ...replyFlags, ...setattrValid, ...inodeFlags, ...specialFlags, ...copyFlags },
 } as const;

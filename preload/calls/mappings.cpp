@@ -157,11 +157,11 @@ void note_protection(uint64_t start, uint64_t end, int protection) {
 void extend_mappings(Thread& self, uint32_t description, uint64_t user_stack) {
   if (__atomic_load_n(&uncovered, __ATOMIC_SEQ_CST) == 0) return;
   MappingsLock lock;
-  uint32_t ino = description_record(description)->ino;
+  uint32_t ino = description == 0 ? 0 : description_record(description)->ino;
   for (uint32_t i = 0; i < BT_MAPPINGS_MAX && i < process_at(client.process)->mapping_limit; i++) {
     Mapping& mapping = table[i];
     if (mapping.description == 0 || mapping.covered >= mapping.end) continue;
-    if (description_record(mapping.description)->ino != ino) continue;
+    if (ino != 0 && description_record(mapping.description)->ino != ino) continue;
     uint64_t covered = mapping.covered;
     if (cover_mapping(self, mapping, user_stack) == 0 && mapping.covered != covered) {
       uint64_t reached = mapping.covered;

@@ -60,9 +60,10 @@ long load_offset(Offset& offset, long pointer, uint64_t stack) {
 
 /** One COPY_FILE_RANGE; advances whatever offsets it used. */
 long copy_in_tree(Thread& self, uint32_t from, Offset& from_offset, uint32_t to, Offset& to_offset,
-                  uint64_t size, uint64_t user_stack) {
+                  uint64_t size, uint32_t flags, uint64_t user_stack) {
   Slot* slot = begin_on(self, BT_OP_COPY_FILE_RANGE, from, user_stack);
   if (slot == nullptr) return -EIO;
+  slot->flags = flags;
   slot->description2 = to;
   slot->request_flags = (from_offset.at == nullptr ? BT_REQUEST_POSITION : 0) |
                         (to_offset.at == nullptr ? BT_REQUEST_POSITION2 : 0);
@@ -202,23 +203,32 @@ long send_from_host(Call& call, Thread& self, uint32_t to, Offset& offset, uint6
   return host_to_file(self, to, own, size, call.stack, take);
 }
 
+/** A descriptor of the host is open, and not in the mode that is of no use here. */
+long check_host(long fd, long useless) {
+  long flags = kernel(SYS_fcntl, fd, F_GETFL);
+  return flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == useless ? -EBADF : 0;
+}
+
 }  // namespace
 
 Verdict sys_sendfile(Call& call, Thread& self) {
   uint32_t to = file_of(self, call.args[0]), from = file_of(self, call.args[1]);
   if (to == 0 && from == 0) return Verdict::PASS;
   uint64_t size = smaller((uint64_t)call.args[3], kMaxTransfer);
-  long error = from != 0 ? check_source(from) : 0;
-  if (error == 0 && to != 0) error = check_target(to);
+  // do_sendfile's order.
   Offset offset;
-  if (error == 0) error = load_offset(offset, call.args[2], call.stack);
+  long bad_offset = load_offset(offset, call.args[2], call.stack);
+  long error = bad_offset == -EFAULT ? bad_offset : 0;
+  if (error == 0) error = from != 0 ? check_source(from) : check_host(call.args[1], O_WRONLY);
+  if (error == 0) error = bad_offset;
+  if (error == 0) error = to != 0 ? check_target(to) : check_host(call.args[0], O_RDONLY);
   if (error == 0 && from != 0 && !S_ISREG(description_record(from)->mode)) error = -EINVAL;
   if (error == 0 && to != 0 && appends(to)) error = -EINVAL;
   if (error != 0) return done(call, error);
   if (to == 0) return done(call, send_from_tree(call, self, from, offset, size));
   if (from == 0) return done(call, send_from_host(call, self, to, offset, size));
   Offset own{nullptr, kAtPosition};
-  return done(call, copy_in_tree(self, from, offset, to, own, size, call.stack));
+  return done(call, copy_in_tree(self, from, offset, to, own, size, BT_COPY_OVERLAPPING, call.stack));
 }
 
 // ---- copy_file_range ----------------------------------------------------------------------------
@@ -255,7 +265,7 @@ Verdict sys_copy_file_range(Call& call, Thread& self) {
   if (error == 0) error = check_target(to);
   if (error == 0 && appends(to)) error = -EBADF;
   if (error != 0) return done(call, error);
-  return done(call, copy_in_tree(self, from, from_offset, to, to_offset, size, call.stack));
+  return done(call, copy_in_tree(self, from, from_offset, to, to_offset, size, 0, call.stack));
 }
 
 // ---- splice -------------------------------------------------------------------------------------

@@ -39,7 +39,10 @@ Verdict reply_size(Call& call, Thread& self, Slot* slot) {
 Verdict sys_truncate(Call& call, Thread& self) {
   if (call.args[1] < 0) return done(call, -EINVAL);
   Slot* slot = ask(call, self, {.first = {.path = 0}}, fill);
-  return slot == nullptr ? Verdict::DONE : reply_size(call, self, slot);
+  if (slot == nullptr) return Verdict::DONE;
+  Verdict verdict = reply_size(call, self, slot);
+  if (call.result == 0) extend_mappings(self, 0, call.stack);
+  return verdict;
 }
 
 Verdict sys_ftruncate(Call& call, Thread& self) {

@@ -291,6 +291,7 @@ bool view_file(uint32_t ino, FileView& view) {
   view.sequence = acquire(view.inode->sequence);
   view.size = load(view.inode->size);
   view.mode = load(view.inode->mode);
+  view.flags = load(view.inode->flags);
   return (view.sequence & 1) == 0;
 }
 

@@ -38,6 +38,7 @@ struct FileView {
   uint32_t sequence;
   uint64_t size;
   uint32_t mode;
+  uint32_t flags;
 };
 
 /** False while the inode changes. */

@@ -17,6 +17,7 @@ import {
 } from './files.ts';
 import { beginWrite, endWrite, inodeWord } from './inodes.ts';
 import type { Store } from './store.ts';
+import { addUnwritten, holesOf, wrote } from './unwritten.ts';
 import { getWide, INT64_MAX } from './wide.ts';
 
 export const FALLOC_FL_KEEP_SIZE = 1;
@@ -52,8 +53,12 @@ export function fallocate(
     return -ENOSPC;
   }
   if (end > DATA_END) return -EFBIG;
+  const holes = holesOf(store, word, blockOf(offset), blockUp(end));
   const status = allocateHoles(store, word, blockOf(offset), blockUp(end));
   if (status < 0) return status;
+  // As on tmpfs, blocks that were there and unwritten count as written from the second time on.
+  wrote(store, word, blockOf(offset), blockUp(end));
+  addUnwritten(store, word, holes);
   const size = getWide(store.i32, word + INODE_SIZE);
   if (!(mode & FALLOC_FL_KEEP_SIZE) && end > size) {
     zeroTail(store, word, size, end);

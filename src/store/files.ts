@@ -22,9 +22,10 @@ import { EFBIG, ENOSPC, ENXIO } from './errno.ts';
 import { attach, detach, detachAll, FILE_BLOCKS_END, findRun, found } from './extents.ts';
 import { beginWrite, endWrite, inodeWord } from './inodes.ts';
 import type { Store } from './store.ts';
+import { forgetUnwritten, hasUnwritten, isUnwritten, run, wrote } from './unwritten.ts';
 import { getWide, setWide } from './wide.ts';
 
-export { copyRange } from './copy.ts';
+export { copyRange, copyWithin } from './copy.ts';
 export { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, fallocate } from './fallocate.ts';
 export { abandonWrite, commitWrite, prepareWrite } from './grants.ts';
 export { directExtents, mapExtents } from './ranges.ts';
@@ -98,6 +99,7 @@ export function write(
   const word = inodeWord(store, ino);
   const size = getWide(i32, word + INODE_SIZE);
   if (offset > size) zeroTail(store, word, size, offset);
+  if (hasUnwritten(store, word)) wrote(store, word, blockOf(offset), blockUp(end));
   let at = offset;
   const start = offset - (i32[word + INODE_EXTENT_FILE_BLOCK] >>> 0) * PAGE_SIZE;
   if (start >= 0 && start + (end - offset) <= i32[word + INODE_EXTENT_COUNT] * PAGE_SIZE) {
@@ -251,6 +253,7 @@ export function discard(store: Store, word: number, from: number, to: number): n
   beginWrite(store, word);
   const status = detach(store, word, from, to);
   endWrite(store, word);
+  if (status === 0) wrote(store, word, from, to);
   return status;
 }
 
@@ -274,12 +277,16 @@ export function seek(store: Store, ino: number, offset: number, whence: number):
   const word = inodeWord(store, ino);
   const size = getWide(store.i32, word + INODE_SIZE);
   if (offset < 0 || offset >= size) return -ENXIO;
+  const mixed = hasUnwritten(store, word);
   let at = offset;
   while (at < size && at < DATA_END) {
     const block = blockOf(at);
-    const data = findRun(store, word, block);
-    if ((data !== 0) === (whence === SEEK_DATA)) return at;
-    at = (block + found.count) * PAGE_SIZE;
+    const attached = findRun(store, word, block) !== 0;
+    let count = found.count;
+    const unwritten = attached && mixed && isUnwritten(store, word, block);
+    if (attached && mixed) count = Math.min(count, run.count);
+    if ((attached && !unwritten) === (whence === SEEK_DATA)) return at;
+    at = (block + count) * PAGE_SIZE;
   }
   if (whence === SEEK_DATA) return -ENXIO;
   return Math.min(Math.max(at, offset), size);
@@ -289,6 +296,7 @@ export function seek(store: Store, ino: number, offset: number, whence: number):
 export function dropBlocks(store: Store, ino: number): void {
   const word = inodeWord(store, ino);
   if (store.i32[word + INODE_EXTENT_COUNT] === 0) return;
+  forgetUnwritten(store, word);
   beginWrite(store, word);
   detachAll(store, word);
   endWrite(store, word);

@@ -27,6 +27,7 @@ import {
 } from './files.ts';
 import { inodeWord } from './inodes.ts';
 import type { Store } from './store.ts';
+import { wrote } from './unwritten.ts';
 import { getWide } from './wide.ts';
 
 /** An open WRITE_PREPARE. */
@@ -120,6 +121,8 @@ function prepareRun(
     count = store.blocks.runCount;
   } else {
     count = Math.min(count, inPlaceEnd - block);
+    // What is written in place is seen at once.
+    wrote(store, word, block, block + count);
   }
   const bytes = Math.min(count * PAGE_SIZE - inBlock, end - at);
   if (own) zeroAround(store, data, count, inBlock, bytes);
@@ -157,6 +160,7 @@ export function commitWrite(store: Store, grant: number, bytes: number, append: 
     return 0;
   }
   const word = inodeWord(store, record.ino);
+  wrote(store, word, blockOf(record.offset), blockUp(record.offset + wanted));
   const size = getWide(store.i32, word + INODE_SIZE);
   const target = append ? size : record.offset;
   const done =

@@ -6,6 +6,7 @@ import { allocateHoles } from './fallocate.ts';
 import { blockOf, blockUp, DATA_END, zeroTail } from './files.ts';
 import { beginWrite, endWrite, inodeWord } from './inodes.ts';
 import type { Store } from './store.ts';
+import { wrote } from './unwritten.ts';
 import { getWide } from './wide.ts';
 
 /** A mapped range of more runs than this is moved together, where that can be done. */
@@ -71,6 +72,7 @@ export function mapExtents(
   const mapped = i32[word + INODE_MAPS] !== 0;
   const status = allocateHoles(store, word, first, end);
   if (status < 0) return status;
+  wrote(store, word, first, end);
   if (!mapped && countRuns(store, word, first, end) > RUNS_TOLERATED) {
     gather(store, word, first, end);
   }

@@ -63,6 +63,7 @@ import { allocateInode, inodeWord } from './inodes.ts';
 import { createSpares, type Spares } from './spares.ts';
 import type { Table } from './tables.ts';
 import { createTree, type Tree } from './tree.ts';
+import type { Unwritten } from './unwritten.ts';
 import { setWide } from './wide.ts';
 
 /** What the store needs of the addon; tests may give a stand-in. */
@@ -95,6 +96,7 @@ export interface Store {
   readonly extentTree: Tree;
   readonly blocks: Blocks;
   readonly spares: Spares;
+  readonly unwritten: Unwritten;
   readonly clock: Clock;
   /** Open WRITE_PREPAREs by grant number; entries are made once and reused. */
   readonly grants: (Grant | undefined)[];
@@ -309,6 +311,7 @@ function bindStore(
       backed: 0,
     }),
     spares: createSpares(),
+    unwritten: new Map(),
     clock: createClock(memory),
     grants: [],
     nowSeconds: 0,

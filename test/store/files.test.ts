@@ -86,11 +86,17 @@ test('fallocate answers as tmpfs does', () => {
   fixture.close();
 });
 
-test('fallocated blocks are data to SEEK_DATA and SEEK_HOLE, as on tmpfs', () => {
+test('fallocated blocks are holes until they are written, or allocated again, as on tmpfs', () => {
   const fixture = open();
   const { store, ino } = fixture;
   expect(seek(store, ino, 0, SEEK_DATA)).toBe(-ENXIO);
   expect(seek(store, ino, 0, SEEK_HOLE)).toBe(-ENXIO);
+  fallocate(store, ino, 0, 0, 10_000);
+  expect(seek(store, ino, 0, SEEK_DATA)).toBe(-ENXIO);
+  expect(seek(store, ino, 5000, SEEK_HOLE)).toBe(5000);
+  writeBytes(fixture, ino, 4096, Uint8Array.of(1));
+  expect(seek(store, ino, 0, SEEK_DATA)).toBe(4096);
+  expect(seek(store, ino, 5000, SEEK_HOLE)).toBe(8192);
   fallocate(store, ino, 0, 0, 10_000);
   expect(seek(store, ino, 5000, SEEK_DATA)).toBe(5000);
   expect(seek(store, ino, 5000, SEEK_HOLE)).toBe(10_000);

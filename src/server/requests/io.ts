@@ -1,5 +1,6 @@
 /** Requests on an open description: attributes, bytes, directory entries, space. */
 import {
+  COPY_OVERLAPPING,
   DESCRIPTION_STATE_POSITION,
   DESCRIPTION_STATE_STATUS_FLAGS,
   PAGE_SIZE,
@@ -8,6 +9,7 @@ import {
   REQUEST_SPARE,
   SLAB_SIZE,
   SLOT_DESCRIPTION2,
+  SLOT_FLAGS,
   SLOT_MODE,
   SLOT_OFFSET,
   SLOT_OFFSET2,
@@ -242,7 +244,16 @@ export function onCopyFileRange(server: Server, word: number): number {
   if (size < 0) return -EINVAL;
   const fromInode = inodeOf(descriptions, from);
   const toInode = inodeOf(descriptions, to);
-  const bytes = copyFileRange(server.store, caller, fromInode, fromOffset, toInode, toOffset, size);
+  const bytes = copyFileRange(
+    server.store,
+    caller,
+    fromInode,
+    fromOffset,
+    toInode,
+    toOffset,
+    size,
+    i32[word + SLOT_FLAGS] === COPY_OVERLAPPING,
+  );
   if (bytes < 0) return bytes;
   if (fromPositioned) setWide(i32, fromState, fromOffset + bytes);
   if (toPositioned) setWide(i32, toState, toOffset + bytes);

@@ -143,10 +143,9 @@ function resize(
   const mode = modeOf(store, ino);
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
   const before = getSize(store, ino);
-  if (size !== before) {
-    const status = truncate(store, ino, size);
-    if (status < 0) return status;
-  }
+  // Also to the size that it has: blocks that fallocate put behind the end go.
+  const status = truncate(store, ino, size);
+  if (status < 0) return status;
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
   if (size !== before || described) modified(store, ino);
   return 0;

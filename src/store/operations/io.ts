@@ -5,6 +5,7 @@ import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, EOVERFLOW } fr
 import {
   fallocate as allocateRange,
   copyRange,
+  copyWithin,
   read as readBytes,
   seek,
   write as writeBytes,
@@ -12,8 +13,13 @@ import {
 import { getSize, gidOf, isDirectory, isRegular, modeOf, setMode } from '../inodes.ts';
 import { modeAfterWrite } from '../permission.ts';
 import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_UNSHARE_RANGE,
+  FALLOC_FL_WRITE_ZEROES,
+  FALLOC_FL_ZERO_RANGE,
   O_ACCMODE,
   O_PATH,
   O_RDONLY,
@@ -148,6 +154,26 @@ export function lseek(
   return to >= OFFSET_END && base !== 0 && offset > 0 ? -EINVAL : to;
 }
 
+/** One operation, with KEEP_SIZE where that fits: what vfs_fallocate lets through to a file system. */
+function isFallocateMode(mode: number): boolean {
+  const operation = mode & ~FALLOC_FL_KEEP_SIZE;
+  const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+  switch (operation) {
+    case 0:
+    case FALLOC_FL_ZERO_RANGE:
+    case FALLOC_FL_UNSHARE_RANGE:
+      return true;
+    case FALLOC_FL_PUNCH_HOLE:
+      return keepsSize;
+    case FALLOC_FL_COLLAPSE_RANGE:
+    case FALLOC_FL_INSERT_RANGE:
+    case FALLOC_FL_WRITE_ZEROES:
+      return !keepsSize;
+    default:
+      return false;
+  }
+}
+
 /** fallocate(2) through a description with these open flags → 0 or -errno. */
 export function fallocate(
   store: Store,
@@ -159,19 +185,22 @@ export function fallocate(
   length: number,
 ): number {
   if (offset < 0 || length <= 0) return -EINVAL;
-  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
-  if (mode === FALLOC_FL_PUNCH_HOLE) return -EOPNOTSUPP;
+  if (!isFallocateMode(mode)) return -EOPNOTSUPP;
   if (!isWritable(openFlags)) return -EBADF;
   if (isDirectory(store, ino)) return -EISDIR;
   if (!isRegular(store, ino)) return -ENODEV;
   if (offset + length >= OFFSET_END) return -EFBIG;
+  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
   const grows = mode === 0 && offset + length > getSize(store, ino);
   if (grows && offset + length > caller.fileSizeLimit) return -EFBIG;
   beforeWrite(store, caller, ino);
   return allocateRange(store, ino, mode, offset, length);
 }
 
-/** copy_file_range(2) between open descriptions → bytes or -errno. Access modes are checked before. */
+/**
+ * copy_file_range(2) between open descriptions → bytes or -errno. Access modes are checked before.
+ * `overlapping`: sendfile(2), which copies from a file to itself wherever it is told to.
+ */
 export function copyFileRange(
   store: Store,
   caller: Caller,
@@ -180,18 +209,26 @@ export function copyFileRange(
   to: number,
   toOffset: number,
   length: number,
+  overlapping = false,
 ): number {
   if (isDirectory(store, from) || isDirectory(store, to)) return -EISDIR;
   if (!isRegular(store, from) || !isRegular(store, to)) return -EINVAL;
   if (fromOffset < 0 || toOffset < 0 || length < 0) return -EINVAL;
   if (fromOffset + length >= OFFSET_END || toOffset + length >= OFFSET_END) return -EOVERFLOW;
-  const count = Math.min(length, Math.max(0, getSize(store, from) - fromOffset));
+  // What a copy adds to its own source it may come to read.
+  const size = Math.max(0, getSize(store, from) - fromOffset);
+  const grows = overlapping && from === to && size > 0;
+  const count = grows ? length : Math.min(length, size);
   if (count === 0) return 0;
   const room = writable(caller, toOffset, count);
   if (room < 0) return room;
-  if (from === to && toOffset < fromOffset + room && fromOffset < toOffset + room) return -EINVAL;
+  const meets = from === to && toOffset < fromOffset + room && fromOffset < toOffset + room;
+  if (meets && !overlapping) return -EINVAL;
   beforeWrite(store, caller, to);
-  const bytes = copyRange(store, from, fromOffset, to, toOffset, room);
+  const bytes =
+    from === to && overlapping
+      ? copyWithin(store, from, fromOffset, toOffset, room)
+      : copyRange(store, from, fromOffset, to, toOffset, room);
   accessedMeanwhile(store, from);
   return bytes;
 }
