@@ -26,8 +26,7 @@ struct Overwrite {
  * what fallocate gave and nobody has written yet is the server's to note. */
 bool overwrites(const FileView& view, const Overwrite& write) {
   return S_ISREG(view.mode) && !(view.mode & (S_ISUID | S_ISGID)) &&
-         !(view.flags & BT_INODE_UNWRITTEN) &&
-         write.offset + write.size <= view.size;
+         !(view.flags & BT_INODE_UNWRITTEN) && write.offset + write.size <= view.size;
 }
 
 void pin(Slot* slot) {

@@ -228,7 +228,8 @@ Verdict sys_sendfile(Call& call, Thread& self) {
   if (to == 0) return done(call, send_from_tree(call, self, from, offset, size));
   if (from == 0) return done(call, send_from_host(call, self, to, offset, size));
   Offset own{nullptr, kAtPosition};
-  return done(call, copy_in_tree(self, from, offset, to, own, size, BT_COPY_OVERLAPPING, call.stack));
+  return done(call,
+              copy_in_tree(self, from, offset, to, own, size, BT_COPY_OVERLAPPING, call.stack));
 }
 
 // ---- copy_file_range ----------------------------------------------------------------------------
