@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xaa2665ab53481248ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x64da4daca249e05eULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 51;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
@@ -38,6 +38,10 @@ inline constexpr std::uint64_t BT_SLOTS_PER_LEAF = 32ULL;
 inline constexpr std::uint64_t BT_LEAVES_MAX = 32ULL;
 /** Client processes of a session; index 0 is never used. */
 inline constexpr std::uint64_t BT_PROCESSES_MAX = 1024ULL;
+/** File locks of a session, record 0 never used; one more is ENOLCK. */
+inline constexpr std::uint64_t BT_LOCKS_MAX = 65536ULL;
+/** Slot.status of a SETLKW that has to wait, and Slot.lock_wake until it shall ask again. */
+inline constexpr std::uint64_t BT_LOCK_QUEUED = 1ULL;
 /** Open file descriptions; id 0 means "none". */
 inline constexpr std::uint64_t BT_DESCRIPTIONS_MAX = 65536ULL;
 /** Highest virtual fd + 1 that a process can hold. */
@@ -120,6 +124,10 @@ inline constexpr std::uint32_t BT_PROCESS_STATE_LIVE = 2;
 inline constexpr std::uint32_t BT_PROCESS_STATE_EXITED = 3;
 inline constexpr std::uint32_t BT_DESCRIPTION_STATE_FREE = 0;
 inline constexpr std::uint32_t BT_DESCRIPTION_STATE_OPEN = 1;
+inline constexpr std::uint32_t BT_LOCK_KIND_FREE = 0;
+inline constexpr std::uint32_t BT_LOCK_KIND_POSIX = 1;
+inline constexpr std::uint32_t BT_LOCK_KIND_OFD = 2;
+inline constexpr std::uint32_t BT_LOCK_KIND_FLOCK = 3;
 inline constexpr std::uint32_t BT_OP_LOOKUP = 1;
 inline constexpr std::uint32_t BT_OP_GETATTR = 3;
 inline constexpr std::uint32_t BT_OP_SETATTR = 4;
@@ -136,7 +144,9 @@ inline constexpr std::uint32_t BT_OP_WRITE = 16;
 inline constexpr std::uint32_t BT_OP_STATFS = 17;
 inline constexpr std::uint32_t BT_OP_RELEASE = 18;
 inline constexpr std::uint32_t BT_OP_FSYNC = 20;
+inline constexpr std::uint32_t BT_OP_GETLK = 31;
 inline constexpr std::uint32_t BT_OP_SETLK = 32;
+inline constexpr std::uint32_t BT_OP_SETLKW = 33;
 inline constexpr std::uint32_t BT_OP_ACCESS = 34;
 inline constexpr std::uint32_t BT_OP_CREATE = 35;
 inline constexpr std::uint32_t BT_OP_READDIR = 28;
@@ -162,6 +172,8 @@ inline constexpr std::uint32_t BT_OP_TOKEN = 4123;
 inline constexpr std::uint32_t BT_OP_TAKE = 4124;
 inline constexpr std::uint32_t BT_OP_ADOPT = 4125;
 inline constexpr std::uint32_t BT_OP_OPEN_HANDLE = 4170;
+inline constexpr std::uint32_t BT_OP_LOCK_CANCEL = 4110;
+inline constexpr std::uint32_t BT_OP_LOCK_CLOSE = 4111;
 inline constexpr std::uint32_t BT_REQUEST_POSITION = 1;
 inline constexpr std::uint32_t BT_REQUEST_POSITION2 = 2;
 inline constexpr std::uint32_t BT_REQUEST_SLAB = 4;
@@ -187,6 +199,8 @@ inline constexpr std::uint32_t BT_INODE_UNWRITTEN = 128;
 inline constexpr std::uint32_t BT_SPECIAL_BOUND = 1;
 inline constexpr std::uint32_t BT_SPECIAL_RIGHTS = 2;
 inline constexpr std::uint32_t BT_COPY_OVERLAPPING = 1;
+inline constexpr std::uint32_t BT_LK_FLOCK = 1;
+inline constexpr std::uint32_t BT_LK_OFD = 2;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 struct SegmentHeader {
@@ -254,9 +268,13 @@ struct RingHeader {
   std::uint32_t slot_hint;  ///< (client) Where to look for a free slot first.
   std::uint32_t process_hint;  ///< (client) Where to look for a free process record first.
   std::uint32_t slots_high;  ///< (client) No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised.
-  unsigned char pad4_[236];
+  unsigned char pad4_[108];
+  std::uint32_t locks;  ///< (server) File locks held in the session: while there are any, a process that ends waits until its own are gone.
+  unsigned char pad5_[60];
+  std::uint32_t life;  ///< (both) Robust futex word: thread id of the serving thread. When that dies the kernel sets FUTEX_OWNER_DIED and wakes one of those who wait (and have set FUTEX_WAITERS).
+  unsigned char pad6_[60];
   std::uint32_t special;  ///< (both) SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set.
-  unsigned char pad5_[3324];
+  unsigned char pad7_[3324];
 };
 static_assert(sizeof(RingHeader) == 4096);
 static_assert(offsetof(RingHeader, bell) == 0);
@@ -272,6 +290,8 @@ static_assert(offsetof(RingHeader, slots_full) == 516);
 static_assert(offsetof(RingHeader, slot_hint) == 520);
 static_assert(offsetof(RingHeader, process_hint) == 524);
 static_assert(offsetof(RingHeader, slots_high) == 528);
+static_assert(offsetof(RingHeader, locks) == 640);
+static_assert(offsetof(RingHeader, life) == 704);
 static_assert(offsetof(RingHeader, special) == 768);
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
@@ -293,7 +313,8 @@ struct Process {
   std::uint32_t virtual_fds;  ///< (client) Virtual fds now open; 0 lets close and dup skip the table.
   unsigned char pad0_[4];
   std::uint32_t groups[64];  ///< (client) Supplementary groups.
-  unsigned char pad1_[16];
+  std::uint64_t lock_filter;  ///< (server) Bit ino % 64 for every inode on which the process has record locks: a close of such a file has to be told (LOCK_CLOSE). Survives an exec.
+  unsigned char pad1_[8];
   std::uint32_t nodes_fd;  ///< (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.
   unsigned char pad2_[172];
 };
@@ -314,6 +335,7 @@ static_assert(offsetof(Process, ruid) == 48);
 static_assert(offsetof(Process, rgid) == 52);
 static_assert(offsetof(Process, virtual_fds) == 56);
 static_assert(offsetof(Process, groups) == 64);
+static_assert(offsetof(Process, lock_filter) == 320);
 static_assert(offsetof(Process, nodes_fd) == 336);
 
 /** One request under way. Owned by one client thread; its slab has the same index. */
@@ -362,7 +384,13 @@ struct Slot {
   std::uint64_t file_size_limit;  ///< (client) RLIMIT_FSIZE of the caller, all ones for none.
   std::int64_t offset2;  ///< (client) File offset in the second file.
   std::uint32_t path2_length;  ///< (client) Bytes of path2, which follows path at once.
-  unsigned char pad3_[188];
+  unsigned char pad3_[20];
+  std::int64_t lock_start;  ///< (both) GETLK, SETLK, SETLKW: first byte of the range.
+  std::int64_t lock_end;  ///< (both) Its last byte; 2^63-1: to the end of the file, however it grows.
+  std::uint32_t lock_type;  ///< (both) F_RDLCK, F_WRLCK, F_UNLCK.
+  std::int32_t lock_pid;  ///< (server) GETLK: who holds the lock that was found; -1 for one of an open file description.
+  std::uint32_t lock_wake;  ///< (server) LOCK_QUEUED while a SETLKW of this slot waits. Futex word.
+  unsigned char pad4_[140];
   unsigned char payload[3584];  ///< (both) Paths, small data, extents.
 };
 static_assert(sizeof(Slot) == 4096);
@@ -407,6 +435,11 @@ static_assert(offsetof(Slot, mtimensec) == 296);
 static_assert(offsetof(Slot, file_size_limit) == 304);
 static_assert(offsetof(Slot, offset2) == 312);
 static_assert(offsetof(Slot, path2_length) == 320);
+static_assert(offsetof(Slot, lock_start) == 344);
+static_assert(offsetof(Slot, lock_end) == 352);
+static_assert(offsetof(Slot, lock_type) == 360);
+static_assert(offsetof(Slot, lock_pid) == 364);
+static_assert(offsetof(Slot, lock_wake) == 368);
 static_assert(offsetof(Slot, payload) == 512);
 
 /** The half of a description that its holders share and change: in the ring segment. */
@@ -533,7 +566,14 @@ struct Superblock {
   std::uint32_t text_used;  ///< (server) Text records in use.
   std::uint32_t extents_used;  ///< (server) Extents in use.
   std::uint64_t store_backed;  ///< (server) Reserved for the growth of the tables.
-  unsigned char pad3_[3760];
+  unsigned char pad3_[176];
+  std::uint64_t locks_offset;  ///< (server) Lock table.
+  std::uint32_t lock_capacity;  ///< (server) Records of the lock table.
+  std::uint32_t locks_used;  ///< (server) Locks held.
+  std::uint32_t locks_free_head;  ///< (server) Chain of free lock records.
+  std::uint32_t locks_fresh;  ///< (server) First lock record never used so far.
+  std::uint32_t locks_rank;  ///< (server) Last Lock.rank given out.
+  unsigned char pad4_[3556];
 };
 static_assert(sizeof(Superblock) == 4096);
 static_assert(offsetof(Superblock, namespace_epoch) == 0);
@@ -574,6 +614,12 @@ static_assert(offsetof(Superblock, descriptions_fresh) == 316);
 static_assert(offsetof(Superblock, text_used) == 320);
 static_assert(offsetof(Superblock, extents_used) == 324);
 static_assert(offsetof(Superblock, store_backed) == 328);
+static_assert(offsetof(Superblock, locks_offset) == 512);
+static_assert(offsetof(Superblock, lock_capacity) == 520);
+static_assert(offsetof(Superblock, locks_used) == 524);
+static_assert(offsetof(Superblock, locks_free_head) == 528);
+static_assert(offsetof(Superblock, locks_fresh) == 532);
+static_assert(offsetof(Superblock, locks_rank) == 536);
 
 /** Inode table, indexed by inode number; number 0 is never used. Free records are chained through `link`. */
 struct Inode {
@@ -698,7 +744,7 @@ struct Description {
   std::uint32_t ino;  ///< (server) Inode; holds a reference.
   std::uint32_t open_flags;  ///< (server) O_* of the open: access mode, O_PATH, O_DIRECTORY.
   std::uint32_t generation;  ///< (server) +1 whenever it is freed.
-  std::uint32_t locks;  ///< (server) 1 while it may hold a flock lock, which must go with the last reference.
+  std::uint32_t locks;  ///< (server) 1 while it holds locks (flock, F_OFD_SETLK), which must go with the last reference.
   std::uint32_t maps;  ///< (server) 1 once a memory map was set up through it.
   std::uint32_t next_free;  ///< (server) Chain of free descriptions.
   std::uint32_t mode;  ///< (server) S_IFMT of the inode: lets a client tell a directory without asking.
@@ -712,6 +758,32 @@ static_assert(offsetof(Description, locks) == 16);
 static_assert(offsetof(Description, maps) == 20);
 static_assert(offsetof(Description, next_free) == 24);
 static_assert(offsetof(Description, mode) == 28);
+
+/** One held file lock. Only the server looks at them; in the store segment so that they outlive it. */
+struct Lock {
+  std::uint32_t kind;  ///< (server) LOCK_KIND_*.
+  std::uint32_t ino;  ///< (server) The locked inode.
+  std::uint32_t type;  ///< (server) F_RDLCK, F_WRLCK.
+  std::uint32_t owner;  ///< (server) LOCK_KIND_POSIX: process index; else description.
+  std::uint32_t owner_generation;  ///< (server) Generation of that record.
+  std::int32_t pid;  ///< (server) What F_GETLK tells.
+  std::int64_t start;  ///< (server) First byte.
+  std::int64_t end;  ///< (server) Last byte.
+  std::uint32_t rank;  ///< (server) Order of the owners on one inode: F_GETLK tells the first conflict by rank, then by start.
+  std::uint32_t next_free;  ///< (server) Chain of free records.
+  unsigned char pad0_[16];
+};
+static_assert(sizeof(Lock) == 64);
+static_assert(offsetof(Lock, kind) == 0);
+static_assert(offsetof(Lock, ino) == 4);
+static_assert(offsetof(Lock, type) == 8);
+static_assert(offsetof(Lock, owner) == 12);
+static_assert(offsetof(Lock, owner_generation) == 16);
+static_assert(offsetof(Lock, pid) == 20);
+static_assert(offsetof(Lock, start) == 24);
+static_assert(offsetof(Lock, end) == 32);
+static_assert(offsetof(Lock, rank) == 40);
+static_assert(offsetof(Lock, next_free) == 44);
 
 /** The last bytes of a prepared image file, behind the text pages. Written by src/image, checked by the start-up of the shim before it maps them. */
 struct ImageTrailer {

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xaa2665ab53481248n;
+export const SCHEMA_HASH = 0x64da4daca249e05en;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 51;
 export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
@@ -34,6 +34,10 @@ export const SLOTS_PER_LEAF = 32;
 export const LEAVES_MAX = 32;
 /** Client processes of a session; index 0 is never used. */
 export const PROCESSES_MAX = 1024;
+/** File locks of a session, record 0 never used; one more is ENOLCK. */
+export const LOCKS_MAX = 65536;
+/** Slot.status of a SETLKW that has to wait, and Slot.lock_wake until it shall ask again. */
+export const LOCK_QUEUED = 1;
 /** Open file descriptions; id 0 means "none". */
 export const DESCRIPTIONS_MAX = 65536;
 /** Highest virtual fd + 1 that a process can hold. */
@@ -115,6 +119,10 @@ export const PROCESS_STATE_LIVE = 2;
 export const PROCESS_STATE_EXITED = 3;
 export const DESCRIPTION_STATE_FREE = 0;
 export const DESCRIPTION_STATE_OPEN = 1;
+export const LOCK_KIND_FREE = 0;
+export const LOCK_KIND_POSIX = 1;
+export const LOCK_KIND_OFD = 2;
+export const LOCK_KIND_FLOCK = 3;
 export const OP_LOOKUP = 1;
 export const OP_GETATTR = 3;
 export const OP_SETATTR = 4;
@@ -131,7 +139,9 @@ export const OP_WRITE = 16;
 export const OP_STATFS = 17;
 export const OP_RELEASE = 18;
 export const OP_FSYNC = 20;
+export const OP_GETLK = 31;
 export const OP_SETLK = 32;
+export const OP_SETLKW = 33;
 export const OP_ACCESS = 34;
 export const OP_CREATE = 35;
 export const OP_READDIR = 28;
@@ -157,6 +167,8 @@ export const OP_TOKEN = 4123;
 export const OP_TAKE = 4124;
 export const OP_ADOPT = 4125;
 export const OP_OPEN_HANDLE = 4170;
+export const OP_LOCK_CANCEL = 4110;
+export const OP_LOCK_CLOSE = 4111;
 export const REQUEST_POSITION = 1;
 export const REQUEST_POSITION2 = 2;
 export const REQUEST_SLAB = 4;
@@ -182,6 +194,8 @@ export const INODE_UNWRITTEN = 128;
 export const SPECIAL_BOUND = 1;
 export const SPECIAL_RIGHTS = 2;
 export const COPY_OVERLAPPING = 1;
+export const LK_FLOCK = 1;
+export const LK_OFD = 2;
 
 /** At the start of every segment. Written once by the server before `state` becomes READY; checked at attach by both sides. */
 export const SEGMENT_HEADER_RECORD_SIZE = 1024;
@@ -259,6 +273,10 @@ export const RING_HEADER_SLOT_HINT = 130;
 export const RING_HEADER_PROCESS_HINT = 131;
 /** (client) No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised. */
 export const RING_HEADER_SLOTS_HIGH = 132;
+/** (server) File locks held in the session: while there are any, a process that ends waits until its own are gone. */
+export const RING_HEADER_LOCKS = 160;
+/** (both) Robust futex word: thread id of the serving thread. When that dies the kernel sets FUTEX_OWNER_DIED and wakes one of those who wait (and have set FUTEX_WAITERS). */
+export const RING_HEADER_LIFE = 176;
 /** (both) SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set. */
 export const RING_HEADER_SPECIAL = 192;
 
@@ -297,6 +315,8 @@ export const PROCESS_RGID = 13;
 export const PROCESS_VIRTUAL_FDS = 14;
 /** (client) Supplementary groups. */
 export const PROCESS_GROUPS = 16;
+/** (server) Bit ino % 64 for every inode on which the process has record locks: a close of such a file has to be told (LOCK_CLOSE). Survives an exec. */
+export const PROCESS_LOCK_FILTER = 80;
 /** (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet. */
 export const PROCESS_NODES_FD = 84;
 
@@ -386,6 +406,16 @@ export const SLOT_FILE_SIZE_LIMIT = 76;
 export const SLOT_OFFSET2 = 78;
 /** (client) Bytes of path2, which follows path at once. */
 export const SLOT_PATH2_LENGTH = 80;
+/** (both) GETLK, SETLK, SETLKW: first byte of the range. */
+export const SLOT_LOCK_START = 86;
+/** (both) Its last byte; 2^63-1: to the end of the file, however it grows. */
+export const SLOT_LOCK_END = 88;
+/** (both) F_RDLCK, F_WRLCK, F_UNLCK. */
+export const SLOT_LOCK_TYPE = 90;
+/** (server) GETLK: who holds the lock that was found; -1 for one of an open file description. */
+export const SLOT_LOCK_PID = 91;
+/** (server) LOCK_QUEUED while a SETLKW of this slot waits. Futex word. */
+export const SLOT_LOCK_WAKE = 92;
 /** (both) Paths, small data, extents. */
 export const SLOT_PAYLOAD_BYTES = 512;
 export const SLOT_PAYLOAD_CAPACITY = 3584;
@@ -545,6 +575,18 @@ export const SUPERBLOCK_TEXT_USED = 80;
 export const SUPERBLOCK_EXTENTS_USED = 81;
 /** (server) Reserved for the growth of the tables. */
 export const SUPERBLOCK_STORE_BACKED = 82;
+/** (server) Lock table. */
+export const SUPERBLOCK_LOCKS_OFFSET = 128;
+/** (server) Records of the lock table. */
+export const SUPERBLOCK_LOCK_CAPACITY = 130;
+/** (server) Locks held. */
+export const SUPERBLOCK_LOCKS_USED = 131;
+/** (server) Chain of free lock records. */
+export const SUPERBLOCK_LOCKS_FREE_HEAD = 132;
+/** (server) First lock record never used so far. */
+export const SUPERBLOCK_LOCKS_FRESH = 133;
+/** (server) Last Lock.rank given out. */
+export const SUPERBLOCK_LOCKS_RANK = 134;
 
 /** Inode table, indexed by inode number; number 0 is never used. Free records are chained through `link`. */
 export const INODE_RECORD_SIZE = 128;
@@ -671,7 +713,7 @@ export const DESCRIPTION_INO = 1;
 export const DESCRIPTION_OPEN_FLAGS = 2;
 /** (server) +1 whenever it is freed. */
 export const DESCRIPTION_GENERATION = 3;
-/** (server) 1 while it may hold a flock lock, which must go with the last reference. */
+/** (server) 1 while it holds locks (flock, F_OFD_SETLK), which must go with the last reference. */
 export const DESCRIPTION_LOCKS = 4;
 /** (server) 1 once a memory map was set up through it. */
 export const DESCRIPTION_MAPS = 5;
@@ -679,6 +721,30 @@ export const DESCRIPTION_MAPS = 5;
 export const DESCRIPTION_NEXT_FREE = 6;
 /** (server) S_IFMT of the inode: lets a client tell a directory without asking. */
 export const DESCRIPTION_MODE = 7;
+
+/** One held file lock. Only the server looks at them; in the store segment so that they outlive it. */
+export const LOCK_RECORD_SIZE = 64;
+export const LOCK_RECORD_WORDS = 16;
+/** (server) LOCK_KIND_*. */
+export const LOCK_KIND = 0;
+/** (server) The locked inode. */
+export const LOCK_INO = 1;
+/** (server) F_RDLCK, F_WRLCK. */
+export const LOCK_TYPE = 2;
+/** (server) LOCK_KIND_POSIX: process index; else description. */
+export const LOCK_OWNER = 3;
+/** (server) Generation of that record. */
+export const LOCK_OWNER_GENERATION = 4;
+/** (server) What F_GETLK tells. */
+export const LOCK_PID = 5;
+/** (server) First byte. */
+export const LOCK_START = 6;
+/** (server) Last byte. */
+export const LOCK_END = 8;
+/** (server) Order of the owners on one inode: F_GETLK tells the first conflict by rank, then by start. */
+export const LOCK_RANK = 10;
+/** (server) Chain of free records. */
+export const LOCK_NEXT_FREE = 11;
 
 /** The last bytes of a prepared image file, behind the text pages. Written by src/image, checked by the start-up of the shim before it maps them. */
 export const IMAGE_TRAILER_RECORD_SIZE = 256;
@@ -749,6 +815,8 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'RingHeader.slot_hint': 520,
   'RingHeader.process_hint': 524,
   'RingHeader.slots_high': 528,
+  'RingHeader.locks': 640,
+  'RingHeader.life': 704,
   'RingHeader.special': 768,
   Process: 512,
   'Process.state': 0,
@@ -767,6 +835,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Process.rgid': 52,
   'Process.virtual_fds': 56,
   'Process.groups': 64,
+  'Process.lock_filter': 320,
   'Process.nodes_fd': 336,
   Slot: 4096,
   'Slot.state': 0,
@@ -810,6 +879,11 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Slot.file_size_limit': 304,
   'Slot.offset2': 312,
   'Slot.path2_length': 320,
+  'Slot.lock_start': 344,
+  'Slot.lock_end': 352,
+  'Slot.lock_type': 360,
+  'Slot.lock_pid': 364,
+  'Slot.lock_wake': 368,
   'Slot.payload': 512,
   DescriptionState: 64,
   'DescriptionState.position': 0,
@@ -884,6 +958,12 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Superblock.text_used': 320,
   'Superblock.extents_used': 324,
   'Superblock.store_backed': 328,
+  'Superblock.locks_offset': 512,
+  'Superblock.lock_capacity': 520,
+  'Superblock.locks_used': 524,
+  'Superblock.locks_free_head': 528,
+  'Superblock.locks_fresh': 532,
+  'Superblock.locks_rank': 536,
   Inode: 128,
   'Inode.sequence': 0,
   'Inode.generation': 4,
@@ -945,6 +1025,17 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Description.maps': 20,
   'Description.next_free': 24,
   'Description.mode': 28,
+  Lock: 64,
+  'Lock.kind': 0,
+  'Lock.ino': 4,
+  'Lock.type': 8,
+  'Lock.owner': 12,
+  'Lock.owner_generation': 16,
+  'Lock.pid': 20,
+  'Lock.start': 24,
+  'Lock.end': 32,
+  'Lock.rank': 40,
+  'Lock.next_free': 44,
   ImageTrailer: 256,
   'ImageTrailer.magic': 0,
   'ImageTrailer.version': 8,

@@ -40,6 +40,11 @@ export interface Native {
     length: number,
   ): void;
   zero(segment: number, offset: number, length: number): void;
+  /**
+   * Writes the thread id of the calling thread into a futex word that the kernel marks FUTEX_OWNER_DIED, waking a
+   * waiter, when the thread ends, however that comes → 0 or -errno. Once per thread.
+   */
+  markAlive(segment: number, byteOffset: number): number;
   /** FUTEX_WAIT (shared) on the 32-bit word at byteOffset while it holds `expected`, at most timeoutUs (< 0: for ever) → 0 or -errno. */
   futexWait(segment: number, byteOffset: number, expected: number, timeoutUs: number): number;
   /** FUTEX_WAKE (shared) → woken. */

@@ -72,6 +72,8 @@ export const constants = [
   { name: 'SLOTS_PER_LEAF', value: 32, doc: 'Slots that share one word of the leaf bitmap.' },
   { name: 'LEAVES_MAX', value: 32, doc: 'Words of the leaf bitmap; one summary word covers them.' },
   { name: 'PROCESSES_MAX', value: 1024, doc: 'Client processes of a session; index 0 is never used.' },
+  { name: 'LOCKS_MAX', value: 65536, doc: 'File locks of a session, record 0 never used; one more is ENOLCK.' },
+  { name: 'LOCK_QUEUED', value: 1, doc: 'Slot.status of a SETLKW that has to wait, and Slot.lock_wake until it shall ask again.' },
   { name: 'DESCRIPTIONS_MAX', value: 65536, doc: 'Open file descriptions; id 0 means "none".' },
   { name: 'FDS_MAX', value: 64512, doc: 'Highest virtual fd + 1 that a process can hold.' },
   { name: 'MAPPINGS_MAX', value: 1024, doc: 'Live memory maps of tree files per process.' },
@@ -143,7 +145,9 @@ export const opcodes = {
   STATFS: 17,
   RELEASE: 18,
   FSYNC: 20,
+  GETLK: 31,
   SETLK: 32,
+  SETLKW: 33,
   ACCESS: 34,
   CREATE: 35,
   READDIR: 28,
@@ -169,6 +173,8 @@ export const opcodes = {
   TAKE: 4124,
   ADOPT: 4125,
   OPEN_HANDLE: 4170,
+  LOCK_CANCEL: 4110,
+  LOCK_CLOSE: 4111,
 } as const;
 
 /** What each operation takes and gives; becomes a table of PROTOCOL.md. */
@@ -189,7 +195,9 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   STATFS: 'statfs, fstatfs. path or (AT_EMPTY_PATH) description → payload: StatfsReply.',
   RELEASE: 'Last reference to `description` is gone, and that matters: it has locks or maps, or its file no name. Posted with REQUEST_NO_REPLY: nobody waits.',
   FSYNC: 'fsync, fdatasync. description.',
-  SETLK: 'flock (FUSE_LK_FLOCK). description; mode: LOCK_SH, LOCK_EX, LOCK_UN. The lock belongs to the description. Never waits: EAGAIN while another description is in the way, and what it held before is then gone.',
+GETLK: 'F_GETLK, F_OFD_GETLK. description, lock_start, lock_end, lock_type (F_UNLCK, of LK_OFD only: any lock of our own), flags: LK_OFD. → the first lock in the way in lock_start, lock_end, lock_type, lock_pid (-1: not of a process); lock_type F_UNLCK: none.',
+  SETLK: 'F_SETLK, F_OFD_SETLK, flock with LOCK_NB. description, lock_start, lock_end, lock_type (F_RDLCK, F_WRLCK, F_UNLCK), flags: 0 (the lock is of the process), LK_OFD or LK_FLOCK (of the description). EAGAIN while another lock is in the way; a flock held before is then gone.',
+  SETLKW: 'As SETLK, but waits: status LOCK_QUEUED means that the client sleeps while lock_wake is LOCK_QUEUED and then sends the same request again. Any other request of the slot ends the wait. EDEADLK as in fcntl(2).',
   ACCESS: 'access, faccessat2. path, mode (R_OK…); uid and gid are those to check with. flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH.',
   CREATE: 'open with O_CREAT. As OPEN, with mode and umask.',
   READDIR: 'getdents64. description; size: bytes wanted ≤ SLAB_SIZE → payload: linux_dirent64 records; the description offset is advanced.',
@@ -208,6 +216,8 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   WRITE_PREPARE: 'description, offset or REQUEST_POSITION, size → DirectExtent records to copy to; offset: where the write will begin. Invisible until WRITE_COMMIT where the blocks are new.',
   WRITE_COMMIT: 'Ends the WRITE_PREPARE of the same slot; size: bytes really written (0 abandons). → result, offset as WRITE.',
   OPEN_HANDLE: 'open_by_handle_at. description: any file of the tree; offset: inode number, size: its generation; flags. Only for uid 0; ESTALE when that inode is gone. → description.',
+  LOCK_CANCEL: 'Nobody waits any more for the SETLKW of this slot: its sleep was interrupted.',
+  LOCK_CLOSE: 'The process has closed a descriptor of the file of `description`, on which it may have record locks (Process.lock_filter): they go.',
   TOUCH: 'Before a client overwrites bytes of the file by itself (adr 0006). description, open for writing: mtime and ctime become now, set-id bits go as with WRITE.',
   BIND: 'bind of a Unix socket. path: its name, mode (umask not applied); path2: the address as the program wrote it. Makes the inode; the client then binds its socket to the node of that inode (ADR 13). → attr.',
   ADDRESS: 'ino in size, generation in offset: the address that a socket was bound to → payload: as BIND got it.',
@@ -261,6 +271,15 @@ export const copyFlags = {
   /** The ranges may meet in one file. */
   COPY_OVERLAPPING: 1,
 } as const;
+
+/** Request.flags of GETLK, SETLK, SETLKW. LK_FLOCK has the value of FUSE_LK_FLOCK. */
+export const lockFlags = {
+  LK_FLOCK: 1,
+  LK_OFD: 2,
+} as const;
+
+/** Lock.kind */
+export const lockKinds = { FREE: 0, POSIX: 1, OFD: 2, FLOCK: 3 } as const;
 
 /** Slot.grant */
 export const slotGrants = { NONE: 0, SERVER: 1, PINNED: 2 } as const;
@@ -338,6 +357,8 @@ const ringHeader: Struct = {
     { name: 'slot_hint', type: 'u32', offset: 520, writer: 'client', doc: 'Where to look for a free slot first.' },
     { name: 'process_hint', type: 'u32', offset: 524, writer: 'client', doc: 'Where to look for a free process record first.' },
     { name: 'slots_high', type: 'u32', offset: 528, writer: 'client', doc: 'No slot at or above this was ever claimed: how far pins have to be looked for. Only ever raised.' },
+    { name: 'locks', type: 'u32', offset: 640, writer: 'server', doc: 'File locks held in the session: while there are any, a process that ends waits until its own are gone.' },
+    { name: 'life', type: 'u32', offset: 704, writer: 'both', doc: 'Robust futex word: thread id of the serving thread. When that dies the kernel sets FUTEX_OWNER_DIED and wakes one of those who wait (and have set FUTEX_WAITERS).' },
     { name: 'special', type: 'u32', offset: 768, writer: 'both', doc: 'SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set.' },
   ],
 };
@@ -363,6 +384,7 @@ const processRecord: Struct = {
     { name: 'rgid', type: 'u32', offset: 52, writer: 'client', doc: 'Real gid.' },
     { name: 'virtual_fds', type: 'u32', offset: 56, writer: 'client', doc: 'Virtual fds now open; 0 lets close and dup skip the table.' },
     { name: 'groups', type: 'u32', offset: 64, count: 64, writer: 'client', doc: 'Supplementary groups.' },
+    { name: 'lock_filter', type: 'u64', offset: 320, writer: 'server', doc: 'Bit ino % 64 for every inode on which the process has record locks: a close of such a file has to be told (LOCK_CLOSE). Survives an exec.' },
     { name: 'nodes_fd', type: 'u32', offset: 336, writer: 'client', doc: 'Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.' },
   ],
 };
@@ -472,10 +494,28 @@ const description: Struct = {
     { name: 'ino', type: 'u32', offset: 4, writer: 'server', doc: 'Inode; holds a reference.' },
     { name: 'open_flags', type: 'u32', offset: 8, writer: 'server', doc: 'O_* of the open: access mode, O_PATH, O_DIRECTORY.' },
     { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever it is freed.' },
-    { name: 'locks', type: 'u32', offset: 16, writer: 'server', doc: '1 while it may hold a flock lock, which must go with the last reference.' },
+    { name: 'locks', type: 'u32', offset: 16, writer: 'server', doc: '1 while it holds locks (flock, F_OFD_SETLK), which must go with the last reference.' },
     { name: 'maps', type: 'u32', offset: 20, writer: 'server', doc: '1 once a memory map was set up through it.' },
     { name: 'next_free', type: 'u32', offset: 24, writer: 'server', doc: 'Chain of free descriptions.' },
     { name: 'mode', type: 'u32', offset: 28, writer: 'server', doc: 'S_IFMT of the inode: lets a client tell a directory without asking.' },
+  ],
+};
+
+const lock: Struct = {
+  name: 'Lock',
+  size: 64,
+  doc: 'One held file lock. Only the server looks at them; in the store segment so that they outlive it.',
+  fields: [
+    { name: 'kind', type: 'u32', offset: 0, writer: 'server', doc: 'LOCK_KIND_*.' },
+    { name: 'ino', type: 'u32', offset: 4, writer: 'server', doc: 'The locked inode.' },
+    { name: 'type', type: 'u32', offset: 8, writer: 'server', doc: 'F_RDLCK, F_WRLCK.' },
+    { name: 'owner', type: 'u32', offset: 12, writer: 'server', doc: 'LOCK_KIND_POSIX: process index; else description.' },
+    { name: 'owner_generation', type: 'u32', offset: 16, writer: 'server', doc: 'Generation of that record.' },
+    { name: 'pid', type: 'i32', offset: 20, writer: 'server', doc: 'What F_GETLK tells.' },
+    { name: 'start', type: 'i64', offset: 24, writer: 'server', doc: 'First byte.' },
+    { name: 'end', type: 'i64', offset: 32, writer: 'server', doc: 'Last byte.' },
+    { name: 'rank', type: 'u32', offset: 40, writer: 'server', doc: 'Order of the owners on one inode: F_GETLK tells the first conflict by rank, then by start.' },
+    { name: 'next_free', type: 'u32', offset: 44, writer: 'server', doc: 'Chain of free records.' },
   ],
 };
 
@@ -542,6 +582,11 @@ const slot: Struct = {
     { name: 'file_size_limit', type: 'u64', offset: 304, writer: 'client', doc: 'RLIMIT_FSIZE of the caller, all ones for none.' },
     { name: 'offset2', type: 'i64', offset: 312, writer: 'client', doc: 'File offset in the second file.' },
     { name: 'path2_length', type: 'u32', offset: 320, writer: 'client', doc: 'Bytes of path2, which follows path at once.' },
+    { name: 'lock_start', type: 'i64', offset: 344, writer: 'both', doc: 'GETLK, SETLK, SETLKW: first byte of the range.' },
+    { name: 'lock_end', type: 'i64', offset: 352, writer: 'both', doc: 'Its last byte; 2^63-1: to the end of the file, however it grows.' },
+    { name: 'lock_type', type: 'u32', offset: 360, writer: 'both', doc: 'F_RDLCK, F_WRLCK, F_UNLCK.' },
+    { name: 'lock_pid', type: 'i32', offset: 364, writer: 'server', doc: 'GETLK: who holds the lock that was found; -1 for one of an open file description.' },
+    { name: 'lock_wake', type: 'u32', offset: 368, writer: 'server', doc: 'LOCK_QUEUED while a SETLKW of this slot waits. Futex word.' },
     { name: 'payload', type: 'bytes', offset: 512, count: 3584, writer: 'both', doc: 'Paths, small data, extents.' },
   ],
 };
@@ -615,6 +660,13 @@ const superblock: Struct = {
     { name: 'text_used', type: 'u32', offset: 320, writer: 'server', doc: 'Text records in use.' },
     { name: 'extents_used', type: 'u32', offset: 324, writer: 'server', doc: 'Extents in use.' },
     { name: 'store_backed', type: 'u64', offset: 328, writer: 'server', doc: 'Reserved for the growth of the tables.' },
+
+    { name: 'locks_offset', type: 'u64', offset: 512, writer: 'server', doc: 'Lock table.' },
+    { name: 'lock_capacity', type: 'u32', offset: 520, writer: 'server', doc: 'Records of the lock table.' },
+    { name: 'locks_used', type: 'u32', offset: 524, writer: 'server', doc: 'Locks held.' },
+    { name: 'locks_free_head', type: 'u32', offset: 528, writer: 'server', doc: 'Chain of free lock records.' },
+    { name: 'locks_fresh', type: 'u32', offset: 532, writer: 'server', doc: 'First lock record never used so far.' },
+    { name: 'locks_rank', type: 'u32', offset: 536, writer: 'server', doc: 'Last Lock.rank given out.' },
   ],
 };
 
@@ -654,6 +706,7 @@ export const structs: readonly Struct[] = [
   text,
   extent,
   description,
+  lock,
   imageTrailer,
 ];
 
@@ -670,6 +723,7 @@ export interface StoreCapacities {
   readonly texts: number;
   readonly extents: number;
   readonly descriptions: number;
+  readonly locks: number;
   /** Data blocks, header block included. */
   readonly blocks: number;
 }
@@ -682,6 +736,7 @@ export interface StorePlacement {
   readonly extents: number;
   readonly descriptions: number;
   readonly bitmap: number;
+  readonly locks: number;
   /** Bytes of the whole segment. */
   readonly size: number;
 }
@@ -705,6 +760,7 @@ export function storeLayout(capacities: StoreCapacities): StorePlacement {
     extents: place(capacities.extents * extent.size),
     descriptions: place(capacities.descriptions * description.size),
     bitmap: place(Math.ceil(capacities.blocks / 32) * 4),
+    locks: place(capacities.locks * lock.size),
     size: next,
   };
 }
@@ -717,6 +773,15 @@ export const groups = {
   GRANT: slotGrants,
   PROCESS_STATE: processStates,
   DESCRIPTION_STATE: descriptionStates,
+  LOCK_KIND: lockKinds,
   OP: opcodes,
-  '': { ...requestFlags, ...replyFlags, ...setattrValid, ...inodeFlags, ...specialFlags, ...copyFlags },
+  '': {
+    ...requestFlags,
+    ...replyFlags,
+    ...setattrValid,
+    ...inodeFlags,
+    ...specialFlags,
+    ...copyFlags,
+    ...lockFlags,
+  },
 } as const;

@@ -92,7 +92,7 @@ BTFUSE_HANDLER(close_range);
 BTFUSE_HANDLER(dup);
 BTFUSE_HANDLER(dup2);
 BTFUSE_HANDLER(dup3);
-// fcntl.cpp, flock.cpp
+// fcntl.cpp, locks.cpp
 BTFUSE_HANDLER(fcntl);
 BTFUSE_HANDLER(flock);
 // ioctl.cpp

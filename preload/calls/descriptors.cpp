@@ -168,7 +168,7 @@ Verdict sys_close(Call& call, Thread& self) {
   uint32_t id = exchange_fd(process_of(self), fd, 0);
   if (id == 0) return Verdict::PASS;
   long result = kernel(SYS_close, fd);
-  forget_locks(id);
+  forget_locks(self, id, call.stack);
   drop(self, id, call.stack);
   return done(call, result);
 }
@@ -217,7 +217,7 @@ Verdict sys_close_range(Call& call, Thread& self) {
       uint32_t id = description_of(self, fd) == 0 ? 0 : exchange_fd(process, fd, 0);
       if (id == 0) continue;
       kernel(SYS_close, fd);
-      forget_locks(id);
+      forget_locks(self, id, call.stack);
       drop(self, id, call.stack);
     }
   }
@@ -254,7 +254,10 @@ Verdict duplicate_onto(Call& call, Thread& self, long number, long flags) {
   Change change;
   long result = kernel(number, from, to, flags);
   uint32_t old = result < 0 ? id : exchange_fd(process, to, id);
-  if (old != 0) drop(self, old, call.stack);
+  if (old != 0) {
+    if (result >= 0) forget_locks(self, old, call.stack);
+    drop(self, old, call.stack);
+  }
   return done(call, result);
 }
 

@@ -50,7 +50,7 @@ uint32_t exchange_fd(uint32_t process, uint64_t fd, uint32_t description);
 void drop_all(Thread& self, uint32_t process, uint64_t user_stack);
 
 /** close() of one of its descriptors ends the record locks that this process has on the file. */
-void forget_locks(uint32_t description);
+void forget_locks(Thread& self, uint32_t description, uint64_t user_stack);
 
 /**
  * Changes of the fd table begun and ended by this process: a fork child compares them with what its

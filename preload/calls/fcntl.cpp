@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 
 #include "calls.h"
-#include "io.h"
+#include "descriptors.h"
+#include "locks.h"
 #include "user_memory.h"
 
 // linux/fcntl.h has them, but cannot be included beside libc's.
@@ -43,96 +44,6 @@ long set_flags(uint32_t id, uint32_t flags) {
   } while (!__atomic_compare_exchange_n(status, &old, wanted, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED));
   return 0;
-}
-
-// ---- record locks -------------------------------------------------------------------------------
-//
-// The kernel keeps them for us, on the data segment: all processes of a session have that file
-// open, the owner of a record lock is the process, and blocking, EDEADLK, F_GETLK and the end of a
-// process are then the kernel's own. Each inode gets a stretch of kLockSpan bytes of lock offsets.
-
-constexpr int kSpanBits = 38;
-constexpr int64_t kLockSpan = 1ll << kSpanBits;
-constexpr uint32_t kLockableInodes = 1u << 25;
-
-/** Set once this process took a lock: close() asks for nothing before that. */
-bool took_locks;
-
-int64_t clamp(int64_t offset) {
-  return offset < kLockSpan ? offset : kLockSpan - 1;
-}
-
-/** Turns l_whence, l_start and l_len into first and last byte, as flock_to_posix_lock does. */
-long range_of(Thread& self, uint32_t id, const struct flock& lock, uint64_t user_stack,
-              int64_t& first, int64_t& last) {
-  int64_t base = 0;
-  if (lock.l_whence == SEEK_CUR) {
-    base = description_state(id)->position;
-  } else if (lock.l_whence == SEEK_END) {
-    base = file_size(self, id, user_stack);
-    if (base < 0) return base;
-  } else if (lock.l_whence != SEEK_SET) {
-    return -EINVAL;
-  }
-  if (__builtin_add_overflow(base, (int64_t)lock.l_start, &first)) return -EOVERFLOW;
-  if (first < 0) return -EINVAL;
-  last = INT64_MAX;
-  if (lock.l_len > 0) {
-    if (__builtin_add_overflow(first, (int64_t)lock.l_len - 1, &last)) return -EOVERFLOW;
-  } else if (lock.l_len < 0) {
-    if (first + lock.l_len < 0) return -EINVAL;
-    last = first - 1;
-    first += lock.l_len;
-  }
-  return 0;
-}
-
-/** What the kernel found in our way, told in offsets of the file. */
-void tell_conflict(struct flock& lock, const struct flock& found, int64_t stretch) {
-  lock.l_type = found.l_type;
-  if (found.l_type == F_UNLCK) return;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = found.l_start - stretch;
-  bool to_end = found.l_len == 0 || found.l_start + found.l_len >= stretch + kLockSpan;
-  lock.l_len = to_end ? 0 : found.l_len;
-  lock.l_pid = found.l_pid;
-}
-
-/**
- * F_OFD_* belong to the open file description, which no kernel file stands for: they are answered
- * as if nobody else held a lock.
- */
-bool is_ofd(long command) {
-  return command >= F_OFD_GETLK && command <= F_OFD_SETLKW;
-}
-
-long record_lock(Call& call, Thread& self, uint32_t id, long command) {
-  auto* lock = (struct flock*)call.args[2];
-  if (!readable(lock, sizeof *lock, call.stack)) return -EFAULT;
-  const Description* record = description_record(id);
-  uint32_t mode = record->open_flags & O_ACCMODE;
-  struct flock wanted = *lock;
-  bool asking = command == F_GETLK || command == F_OFD_GETLK;
-  if (is_ofd(command) && wanted.l_pid != 0) return -EINVAL;
-  if (wanted.l_type != F_RDLCK && wanted.l_type != F_WRLCK && (asking || wanted.l_type != F_UNLCK))
-    return -EINVAL;
-  int64_t first, last;
-  long error = range_of(self, id, wanted, call.stack, first, last);
-  if (error != 0) return error;
-  if (!asking && wanted.l_type == F_RDLCK && mode == O_WRONLY) return -EBADF;
-  if (!asking && wanted.l_type == F_WRLCK && mode == O_RDONLY) return -EBADF;
-  if (is_ofd(command) || client.data_fd < 0 || record->ino >= kLockableInodes) {
-    if (asking) lock->l_type = F_UNLCK;
-    return 0;
-  }
-  int64_t stretch = (int64_t)record->ino << kSpanBits;
-  wanted.l_whence = SEEK_SET;
-  wanted.l_start = stretch + clamp(first);
-  wanted.l_len = clamp(last) - clamp(first) + 1;
-  if (!asking && wanted.l_type != F_UNLCK) took_locks = true;
-  long result = kernel(SYS_fcntl, client.data_fd, command, &wanted);
-  if (result == 0 && asking) tell_conflict(*lock, wanted, stretch);
-  return result;
 }
 
 // ---- the rest -----------------------------------------------------------------------------------
@@ -204,7 +115,7 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-      return record_lock(call, self, id, call.args[1]);
+      return record_lock(call, self, id);
     case F_SETOWN:
       __atomic_store_n(owner, (uint32_t)call.args[2], __ATOMIC_RELEASE);
       return 0;
@@ -241,17 +152,6 @@ long on_file(Call& call, Thread& self, uint32_t id) {
 }
 
 }  // namespace
-
-void forget_locks(uint32_t description) {
-  if (!took_locks) return;
-  uint32_t ino = description_record(description)->ino;
-  struct flock all = {};
-  all.l_type = F_UNLCK;
-  all.l_whence = SEEK_SET;
-  all.l_start = (int64_t)ino << kSpanBits;
-  all.l_len = kLockSpan;
-  kernel(SYS_fcntl, client.data_fd, F_SETLK, &all);
-}
 
 Verdict sys_fcntl(Call& call, Thread& self) {
   if (is_private_fd(call.args[0])) return done(call, -EBADF);

@@ -240,7 +240,11 @@ Verdict sys_exit_group(Call& call, Thread& self) {
     if (slot != nullptr) {
       slot->opcode = BT_OP_EXIT;
       slot->path_length = slot->path2_length = slot->payload_length = 0;
-      post(slot);
+      // Whoever sees us end must find our locks gone.
+      if (__atomic_load_n(&ring_header()->locks, __ATOMIC_ACQUIRE) != 0)
+        transact(slot);
+      else
+        post(slot);
       end(self);
     }
   } else {

@@ -140,6 +140,17 @@ uint64_t stack_here() {
   return (uint64_t)__builtin_frame_address(0);
 }
 
+/** The kernel has closed a descriptor of that file: what this process has locked in it goes. */
+void close_record_locks(uint32_t description) {
+  if (process_at(client.process)->lock_filter == 0) return;
+  Slot* slot = begin(thread, stack_here());
+  if (slot == nullptr) return;
+  slot->opcode = BT_OP_LOCK_CLOSE;
+  slot->description = description;
+  transact(slot);
+  end(thread);
+}
+
 /** After an exec: descriptors that were close-on-exec are gone, and so are all memory maps. */
 void drop_what_exec_dropped(uint32_t index) {
   Process* process = process_at(index);
@@ -154,6 +165,7 @@ void drop_what_exec_dropped(uint32_t index) {
       continue;
     }
     const uint32_t id = __atomic_exchange_n(&table[fd], 0, __ATOMIC_ACQ_REL);
+    close_record_locks(id);
     release_reference(thread, id, stack_here());
   }
   process->virtual_fds = open;
@@ -274,6 +286,7 @@ uint32_t claim_process(uint32_t parent) {
     process->cwd = 0;
     process->nodes_fd = 0;
     process->group_count = 0;
+    process->lock_filter = 0;
     clear_tables(index);
     if (!back_fd_table(index, BT_PAGE_SIZE)) {
       __atomic_store_n(&process->state, BT_PROCESS_STATE_FREE, __ATOMIC_RELEASE);

@@ -42,6 +42,33 @@ unsigned char* futex_word(const Arguments& arguments) {
   return span(arguments, arguments.integer(0), offset, 4);
 }
 
+/**
+ * The kernel's robust list of one entry, all of it private: only the futex word is shared, and
+ * nothing that a client writes there is ever followed. It takes the place of glibc's own list of
+ * robust mutexes, of which this thread has none. Never freed: the kernel reads it when the thread
+ * is gone.
+ */
+struct RobustWord {
+  robust_list_head head;
+  robust_list entry;
+};
+
+napi_value mark_alive(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  unsigned char* word = futex_word(arguments);
+  if (word == nullptr) return nullptr;
+  auto* robust = new RobustWord;
+  robust->entry.next = &robust->head.list;
+  robust->head.list.next = &robust->entry;
+  robust->head.futex_offset = word - reinterpret_cast<unsigned char*>(&robust->entry);
+  robust->head.list_op_pending = nullptr;
+  const long result = syscall(SYS_set_robust_list, &robust->head, sizeof robust->head);
+  if (result == 0)
+    __atomic_store_n(reinterpret_cast<std::uint32_t*>(word),
+                     static_cast<std::uint32_t>(syscall(SYS_gettid)), __ATOMIC_SEQ_CST);
+  return outcome(env, result);
+}
+
 napi_value futex_wait(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   unsigned char* word = futex_word(arguments);
@@ -77,6 +104,7 @@ napi_value current_cpu(napi_env env, napi_callback_info) {
 const Method memory_methods[] = {
     {"copy", copy},
     {"zero", zero},
+    {"markAlive", mark_alive},
     {"futexWait", futex_wait},
     {"futexWake", futex_wake},
     {"schedYield", sched_yield_now},

@@ -25,6 +25,8 @@ import {
   DESCRIPTION_STATE_REFERENCES,
   DESCRIPTION_STATE_STATUS_FLAGS,
   DESCRIPTIONS_MAX,
+  INODE_REFERENCES,
+  LOCK_KIND_OFD,
   PROCESS_GENERATION,
   PROCESS_RECORD_WORDS,
   REFERENCES_FREED,
@@ -36,17 +38,18 @@ import {
 } from '../../ringbuf/layout.gen.ts';
 import type { Segment } from '../../ringbuf/segment.ts';
 import { ENFILE } from '../store/errno.ts';
-import { addMap, dereference, dropMap, modeOf, reference } from '../store/inodes.ts';
+import { addMap, dereference, dropMap, inodeWord, modeOf, reference } from '../store/inodes.ts';
+import { holdsLocks, ownerKey } from '../store/locks.ts';
 import { O_SETFL, S_IFMT } from '../store/posix.ts';
 import type { Store } from '../store/store.ts';
 import { giveRecord, type Table, takeRecord } from '../store/tables.ts';
-import { createLocks, dropLock, type Locks } from './locks.ts';
+import { createLockOwners, dropDescription, type LockOwners } from './locks.ts';
 
 export interface Descriptions {
   readonly store: Store;
   readonly ring: Segment;
   readonly table: Table;
-  readonly locks: Locks;
+  readonly locks: LockOwners;
   /** By id: the process record that opened it, and that record's generation then. Private. */
   readonly creators: Uint16Array;
   readonly generations: Int32Array;
@@ -83,9 +86,7 @@ export function createDescriptions(store: Store, ring: Segment): Descriptions {
       freshWord: at + SUPERBLOCK_DESCRIPTIONS_FRESH,
       backed: 0,
     },
-    locks: createLocks(
-      (id) => Atomics.load(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES) > 0,
-    ),
+    locks: createLockOwners(store, ring),
     creators: new Uint16Array(DESCRIPTIONS_MAX),
     generations: new Int32Array(DESCRIPTIONS_MAX),
     heads: new Uint16Array(CHAINS),
@@ -235,13 +236,15 @@ export function freeDescription(descriptions: Descriptions, id: number): void {
   const word = descriptionWord(descriptions, id);
   const ino = store.i32[word + DESCRIPTION_INO];
   const mapped = store.i32[word + DESCRIPTION_MAPS] !== 0;
+  const generation = store.i32[word + DESCRIPTION_GENERATION];
   store.i32[word + DESCRIPTION_STATE] = DESCRIPTION_STATE_FREE;
   store.i32[word + DESCRIPTION_INO] = 0;
   store.i32[word + DESCRIPTION_GENERATION]++;
   Atomics.store(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES, FREED);
   unchain(descriptions, id, ino);
   giveRecord(store, table, id);
-  dropLock(descriptions.locks, ino, id);
+  const last = store.i32[inodeWord(store, ino) + INODE_REFERENCES] === 1;
+  dropDescription(descriptions.locks, id, generation, ino, last);
   if (mapped) dropMap(store, ino);
   dereference(store, ino);
 }
@@ -255,7 +258,23 @@ export function noteMapping(descriptions: Descriptions, id: number): void {
   addMap(store, store.i32[word + DESCRIPTION_INO]);
 }
 
-/** A lock was asked for: until it is given back, the last close has to be told. */
-export function noteLocks(descriptions: Descriptions, id: number, locked: boolean): void {
-  descriptions.store.i32[descriptionWord(descriptions, id) + DESCRIPTION_LOCKS] = locked ? 1 : 0;
+/** After a change of its locks: while it holds any, the last close has to be told. */
+export function noteLocks(
+  descriptions: Descriptions,
+  id: number,
+  generation: number,
+  ino: number,
+): void {
+  const key = ownerKey(LOCK_KIND_OFD, id, generation);
+  const holds = holdsLocks(descriptions.locks.locks, ino, key);
+  descriptions.store.i32[descriptionWord(descriptions, id) + DESCRIPTION_LOCKS] = holds ? 1 : 0;
+}
+
+export function descriptionGeneration(descriptions: Descriptions, id: number): number {
+  return descriptions.store.i32[descriptionWord(descriptions, id) + DESCRIPTION_GENERATION];
+}
+
+/** False: a close that is under way is as good as done. */
+export function hasHolders({ ring }: Descriptions, id: number): boolean {
+  return Atomics.load(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES) > 0;
 }

@@ -13,8 +13,11 @@ import {
   OP_FALLOCATE,
   OP_FSYNC,
   OP_GETATTR,
+  OP_GETLK,
   OP_IMAGE,
   OP_LINK,
+  OP_LOCK_CANCEL,
+  OP_LOCK_CLOSE,
   OP_LOOKUP,
   OP_LSEEK,
   OP_MKDIR,
@@ -33,6 +36,7 @@ import {
   OP_RMDIR,
   OP_SETATTR,
   OP_SETLK,
+  OP_SETLKW,
   OP_SETUPMAPPING,
   OP_STATFS,
   OP_SYMLINK,
@@ -55,6 +59,7 @@ import type { opcodes } from '../../ringbuf/schema.ts';
 import { EIO, ENOSYS } from '../store/errno.ts';
 import { releaseIdle } from './descriptions.ts';
 import { endGrant, GRANT_NONE } from './grants.ts';
+import { endWait } from './locks.ts';
 import type { Server } from './request.ts';
 import { ANSWER_LATER, onExit, onImage } from './requests/control.ts';
 import { onReadDirect, onSetupMapping, onWriteCommit, onWritePrepare } from './requests/direct.ts';
@@ -66,10 +71,10 @@ import {
   onLseek,
   onRead,
   onReaddir,
-  onSetlk,
   onTouch,
   onWrite,
 } from './requests/io.ts';
+import { onGetlk, onLockClose, onSetlk } from './requests/locks.ts';
 import { onCreate, onOpen, onOpenHandle, onRelease, onTmpfile } from './requests/open.ts';
 import {
   onAccess,
@@ -103,6 +108,8 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
     // Whoever asks for something else has done with the blocks that it was granted.
     if (server.grants.kind[slot] !== GRANT_NONE && opcode !== OP_WRITE_COMMIT)
       endGrant(server.grants, slot);
+    if (server.descriptions.locks.waiting.size !== 0 && opcode !== OP_SETLKW)
+      endWait(server.descriptions.locks, slot);
     status = perform(server, opcode as Opcode, slot, word);
     if (server.store.orphans.length !== 0) releaseOrphans(server);
   } catch (error) {
@@ -180,7 +187,13 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
     case OP_FSYNC:
       return onFsync(server, word);
     case OP_SETLK:
-      return onSetlk(server, word);
+      return onSetlk(server, slot, word, false);
+    case OP_SETLKW:
+      return onSetlk(server, slot, word, true);
+    case OP_GETLK:
+      return onGetlk(server, word);
+    case OP_LOCK_CLOSE:
+      return onLockClose(server, word);
     case OP_FALLOCATE:
       return onFallocate(server, word);
     case OP_COPY_FILE_RANGE:
@@ -213,6 +226,7 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onTake(server, word);
     case OP_ADOPT:
       return onAdopt(server, word);
+    case OP_LOCK_CANCEL:
     case OP_SYNCFS:
     case OP_NOOP:
       return 0;

@@ -17,6 +17,7 @@ import {
   PROCESS_FD_LIMIT,
   PROCESS_GENERATION,
   PROCESS_GROUP_COUNT,
+  PROCESS_LOCK_FILTER,
   PROCESS_MAPPING_LIMIT,
   PROCESS_PARENT,
   PROCESS_PID,
@@ -48,6 +49,7 @@ import {
   stateWord,
 } from './descriptions.ts';
 import { endGrant } from './grants.ts';
+import { dropProcess, endWait } from './locks.ts';
 import { processWord, type Server } from './request.ts';
 
 /** Word index of the fd table of a process; its mapping references follow at FDS_MAX. */
@@ -93,6 +95,7 @@ export function releaseProcess(server: Server, process: number): void {
   });
   const word = processWord(process);
   i32[word + PROCESS_VIRTUAL_FDS] = 0;
+  dropProcess(descriptions.locks, process, i32[word + PROCESS_GENERATION]);
 }
 
 /**
@@ -110,6 +113,8 @@ export function reclaimProcess(server: Server, process: number, generation: numb
   i32[word + PROCESS_FD_LIMIT] = 0;
   i32[word + PROCESS_MAPPING_LIMIT] = 0;
   i32[word + PROCESS_GROUP_COUNT] = 0;
+  i32[word + PROCESS_LOCK_FILTER] = 0;
+  i32[word + PROCESS_LOCK_FILTER + 1] = 0;
   i32[word + PROCESS_GENERATION]++;
   Atomics.store(i32, word + PROCESS_STATE, PROCESS_STATE_FREE);
   // Its fd table is backed already: the next process had better take this one.
@@ -140,6 +145,7 @@ export function reclaimSlots(server: Server): void {
     if (waiting && i32[word + SLOT_OPCODE] === OP_RELEASE)
       releaseDescription(server.descriptions, i32[word + SLOT_DESCRIPTION]);
     endGrant(server.grants, slot);
+    endWait(server.descriptions.locks, slot);
     dropSpare(server.store, slot);
     i32[word + SLOT_SPARE] = 0;
     reclaimSlot(ring, slot);

@@ -44,6 +44,7 @@ import { getWide } from '../store/wide.ts';
 import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descriptions.ts';
 import { createGrants, type Grants } from './grants.ts';
 import { type Nodes, openNodes } from './nodes.ts';
+import { createWatch, type Watch } from './watch.ts';
 
 /** Everything that serving needs: one object per worker, its parts reused for every request. */
 export interface Server {
@@ -70,6 +71,9 @@ export interface Server {
   /** Asks the control plane for a prepared image; undefined: there is none. Answered by complete(). */
   readonly requestImage: ((slot: number, ticket: number, path: string) => void) | undefined;
   readonly log: (sentence: string) => void;
+  readonly watch: Watch;
+  /** performance.now() of the last look at the holders of locks that somebody waits for. */
+  tendedAt: number;
   requests: number;
   failures: number;
 }
@@ -110,6 +114,8 @@ export function createServer(parts: ServerParts): Server {
     scratch: new Uint8Array(2 * PATH_MAX),
     requestImage: parts.requestImage,
     log: parts.log,
+    watch: createWatch(),
+    tendedAt: 0,
     requests: 0,
     failures: 0,
   };

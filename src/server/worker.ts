@@ -4,6 +4,8 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import {
+  PAGE_SIZE,
+  RING_HEADER_LIFE,
   SEGMENT_DATA,
   SEGMENT_RING,
   SEGMENT_STORE,
@@ -28,9 +30,11 @@ import {
 } from './control.ts';
 import { settleIdle } from './descriptions.ts';
 import { dispatch } from './dispatch.ts';
+import { wakeAll } from './locks.ts';
 import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
 import { createServer, type Server } from './request.ts';
 import { answerImage } from './requests/control.ts';
+import { tendLocks } from './requests/locks.ts';
 import { sweepTokens } from './requests/special.ts';
 
 const port = parentPort!;
@@ -70,6 +74,7 @@ function build(): Server {
 /** Between batches: figures for the main thread, and its messages. */
 function hook(server: Server): void {
   settleIdle(server.descriptions);
+  tendLocks(server);
   setWide(control, CONTROL_REQUESTS, server.requests);
   control[CONTROL_FAILURES] = server.failures;
   control[CONTROL_DESCRIPTIONS] =
@@ -104,13 +109,18 @@ function take(server: Server, message: ToWorker): void {
   }
 }
 
+/** While somebody waits for a lock: the longest sleep, after which its holders are looked at. */
+const LOCK_WAIT_PARK_US = 3000;
+
 loadProtections();
 const server = build();
 const waiter = createWaiter(input.wait, server.ring.segment, native());
+native().markAlive(server.ring.segment.id, PAGE_SIZE + RING_HEADER_LIFE * 4);
 tell({ kind: 'ready' });
 try {
   serve(server.ring, (slot) => dispatch(server, slot), waiter, {
     spinUs: input.spinUs,
+    parkUs: () => (server.descriptions.locks.waiting.size === 0 ? undefined : LOCK_WAIT_PARK_US),
     hook: () => {
       // A mistake of ours in here must not end the service.
       try {
@@ -122,5 +132,6 @@ try {
     },
   });
 } finally {
+  wakeAll(server.descriptions.locks);
   waiter.close();
 }

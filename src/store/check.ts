@@ -25,6 +25,19 @@ import {
   INODE_REFERENCES,
   INODE_ROOT,
   INODE_SIZE,
+  LOCK_END,
+  LOCK_INO,
+  LOCK_KIND,
+  LOCK_KIND_FLOCK,
+  LOCK_KIND_FREE,
+  LOCK_KIND_POSIX,
+  LOCK_NEXT_FREE,
+  LOCK_OWNER,
+  LOCK_OWNER_GENERATION,
+  LOCK_RANK,
+  LOCK_RECORD_WORDS,
+  LOCK_START,
+  LOCK_TYPE,
   NAME_MAX,
   ROOT_INO,
   SUPERBLOCK_BLOCK_LIMIT,
@@ -32,6 +45,9 @@ import {
   SUPERBLOCK_BLOCKS_USED,
   SUPERBLOCK_HASH_LEVEL,
   SUPERBLOCK_HASH_SPLIT,
+  SUPERBLOCK_LOCKS_FREE_HEAD,
+  SUPERBLOCK_LOCKS_FRESH,
+  SUPERBLOCK_LOCKS_USED,
   SUPERBLOCK_NAMESPACE_EPOCH,
   TEXT_BYTES_CAPACITY,
   TEXT_NEXT,
@@ -40,6 +56,7 @@ import { CHUNK_BLOCKS } from './blocks.ts';
 import { dentryWord, nameInto } from './dentries.ts';
 import { RUN_COUNT, RUN_DATA_BLOCK, RUN_OWN, RUN_WORDS } from './grants.ts';
 import { BOGO_DIRENT_SIZE, inodeWord } from './inodes.ts';
+import { F_RDLCK, F_WRLCK, getExact } from './locks.ts';
 import { hashName } from './names.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './posix.ts';
 import type { Store } from './store.ts';
@@ -74,6 +91,7 @@ export function checkStore(store: Store): string[] {
   checkTable(check, 'dentry', store.dentries, dentries);
   checkTable(check, 'text', store.texts, check.texts);
   checkTable(check, 'extent', store.extents, check.extents);
+  checkLocks(check);
   if (store.i32[store.superblockWord + SUPERBLOCK_NAMESPACE_EPOCH] & 1) {
     check.faults.push('namespace_epoch is odd');
   }
@@ -394,5 +412,64 @@ function checkTable(
   }
   if (free + used.size !== fresh - 1) {
     faults.push(`${name} table: ${fresh - 1 - free - used.size} records lost`);
+  }
+}
+
+/**
+ * File locks: on inodes that somebody has open; those of one owner apart, and merged where they touch; those of
+ * different owners in nobody's way; every owner under one rank.
+ */
+function checkLocks(check: Check): void {
+  const { store, faults } = check;
+  const { i32 } = store;
+  const at = store.superblockWord;
+  const table: Table = {
+    base: store.locksWord,
+    words: LOCK_RECORD_WORDS,
+    capacity: store.capacities.locks,
+    linkWord: LOCK_NEXT_FREE,
+    usedWord: at + SUPERBLOCK_LOCKS_USED,
+    freeWord: at + SUPERBLOCK_LOCKS_FREE_HEAD,
+    freshWord: at + SUPERBLOCK_LOCKS_FRESH,
+    backed: 0,
+  };
+  const held = [];
+  for (let record = 1; record < i32[table.freshWord]; record++) {
+    const word = table.base + record * LOCK_RECORD_WORDS;
+    const kind = i32[word + LOCK_KIND];
+    if (kind === LOCK_KIND_FREE) continue;
+    const side = kind === LOCK_KIND_POSIX ? 'process' : 'description';
+    held.push({
+      record,
+      ino: i32[word + LOCK_INO],
+      list: kind === LOCK_KIND_FLOCK ? 'flock' : 'record',
+      owner: `${side} ${i32[word + LOCK_OWNER]}.${i32[word + LOCK_OWNER_GENERATION]}`,
+      type: i32[word + LOCK_TYPE],
+      start: getExact(i32, word + LOCK_START),
+      end: getExact(i32, word + LOCK_END),
+      rank: i32[word + LOCK_RANK],
+    });
+  }
+  checkTable(check, 'lock', table, new Set(held.map((lock) => lock.record)));
+  for (const lock of held) {
+    const name = `lock ${lock.record}`;
+    if (lock.type !== F_RDLCK && lock.type !== F_WRLCK) faults.push(`${name}: type ${lock.type}`);
+    if (lock.start < 0n || lock.end < lock.start) faults.push(`${name}: not a range`);
+    if (i32[inodeWord(store, lock.ino) + INODE_REFERENCES] === 0)
+      faults.push(`${name} is on inode ${lock.ino}, which nobody has open`);
+    for (const other of held) {
+      if (other.record <= lock.record) continue;
+      if (other.ino !== lock.ino || other.list !== lock.list) continue;
+      const overlap = lock.start <= other.end && other.start <= lock.end;
+      const touch = lock.start === other.end + 1n || other.start === lock.end + 1n;
+      const writes = lock.type === F_WRLCK || other.type === F_WRLCK;
+      if (lock.owner !== other.owner) {
+        if (lock.rank === other.rank) faults.push(`${name} has the rank of another owner`);
+        if (overlap && writes) faults.push(`${name} conflicts with lock ${other.record}`);
+      } else if (overlap) faults.push(`${name} and ${other.record} of one owner overlap`);
+      else if (touch && lock.type === other.type)
+        faults.push(`${name} and ${other.record} of one owner are not merged`);
+      else if (lock.rank !== other.rank) faults.push(`${name}: its owner has two ranks`);
+    }
   }
 }

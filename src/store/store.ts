@@ -15,6 +15,7 @@ import {
   EXTENT_RECORD_WORDS,
   INODE_LINK,
   INODE_RECORD_WORDS,
+  LOCKS_MAX,
   PAGE_SIZE,
   ROOT_INO,
   SUPERBLOCK_BITMAP_OFFSET,
@@ -40,6 +41,9 @@ import {
   SUPERBLOCK_INODES_FRESH,
   SUPERBLOCK_INODES_OFFSET,
   SUPERBLOCK_INODES_USED,
+  SUPERBLOCK_LOCK_CAPACITY,
+  SUPERBLOCK_LOCKS_FRESH,
+  SUPERBLOCK_LOCKS_OFFSET,
   SUPERBLOCK_OFFSET,
   SUPERBLOCK_RECORD_SIZE,
   SUPERBLOCK_TEXT_CAPACITY,
@@ -86,6 +90,7 @@ export interface Store {
   readonly extentsWord: number;
   readonly descriptionsWord: number;
   readonly bitmapWord: number;
+  readonly locksWord: number;
   readonly inodes: Table;
   readonly dentries: Table;
   readonly buckets: Table;
@@ -154,6 +159,7 @@ export function storeCapacities(limits: { bytes: number; inodes: number }): Stor
     texts: limits.inodes + SPARE_TEXTS,
     extents: blocks + 1,
     descriptions: DESCRIPTIONS_MAX,
+    locks: LOCKS_MAX,
     blocks,
   };
 }
@@ -202,11 +208,14 @@ export function createStore(
   setWide(i32, at + SUPERBLOCK_EXTENTS_OFFSET, placement.extents);
   setWide(i32, at + SUPERBLOCK_DESCRIPTIONS_OFFSET, placement.descriptions);
   setWide(i32, at + SUPERBLOCK_BITMAP_OFFSET, placement.bitmap);
+  setWide(i32, at + SUPERBLOCK_LOCKS_OFFSET, placement.locks);
+  i32[at + SUPERBLOCK_LOCK_CAPACITY] = capacities.locks;
   i32[at + SUPERBLOCK_INODES_FRESH] = ROOT_INO;
   i32[at + SUPERBLOCK_DENTRIES_FRESH] = 1;
   i32[at + SUPERBLOCK_TEXTS_FRESH] = 1;
   i32[at + SUPERBLOCK_EXTENTS_FRESH] = 1;
   i32[at + SUPERBLOCK_DESCRIPTIONS_FRESH] = 1;
+  i32[at + SUPERBLOCK_LOCKS_FRESH] = 1;
 
   const store = bindStore(storeSegment, dataSegment, capacities, memory);
   if (!createBuckets(store)) {
@@ -266,6 +275,7 @@ function bindStore(
     extentsWord: placement.extents / 4,
     descriptionsWord: placement.descriptions / 4,
     bitmapWord: placement.bitmap / 4,
+    locksWord: placement.locks / 4,
     inodes: {
       base: placement.inodes / 4,
       words: INODE_RECORD_WORDS,

@@ -49,6 +49,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'copies',
     'maps',
     'locks',
+    'locking',
     'processes',
     'threads',
     'races',

@@ -39,8 +39,7 @@ import { O_APPEND, O_NOATIME, O_PATH } from '../../store/posix.ts';
 import { giveSpare } from '../../store/spares.ts';
 import type { Store } from '../../store/store.ts';
 import { getWide, setWide } from '../../store/wide.ts';
-import { inodeOf, isOpen, noteLocks, openFlagsOf, stateWord } from '../descriptions.ts';
-import { LOCK_UN, setLock } from '../locks.ts';
+import { inodeOf, isOpen, openFlagsOf, stateWord } from '../descriptions.ts';
 import { claimPosition, movePosition, POSITION_TRIES, positionOf } from '../position.ts';
 import { replyAttributes, replyResult, replyRoom } from '../reply.ts';
 import {
@@ -192,17 +191,6 @@ export function onFsync(server: Server, word: number): number {
     isDirectory(server.store, inodeOf(server.descriptions, id))
     ? 0
     : -EINVAL;
-}
-
-export function onSetlk(server: Server, word: number): number {
-  const { i32, descriptions } = server;
-  const id = takeDescription(server, word);
-  if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
-  const type = i32[word + SLOT_MODE];
-  const status = setLock(descriptions.locks, inodeOf(descriptions, id), id, type);
-  // Before the reply: the very next close may be the last.
-  if (status === 0) noteLocks(descriptions, id, type !== LOCK_UN);
-  return status;
 }
 
 export function onFallocate(server: Server, word: number): number {
