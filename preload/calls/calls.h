@@ -118,6 +118,18 @@ BTFUSE_HANDLER(fadvise64);  // readahead
 BTFUSE_HANDLER(sendfile);
 BTFUSE_HANDLER(copy_file_range);
 BTFUSE_HANDLER(splice);  // tee, vmsplice
+// sockets.cpp
+BTFUSE_HANDLER(bind);
+BTFUSE_HANDLER(connect);
+BTFUSE_HANDLER(sendto);
+BTFUSE_HANDLER(accept);       // accept4
+BTFUSE_HANDLER(getsockname);  // getpeername
+BTFUSE_HANDLER(recvfrom);
+// messages.cpp
+BTFUSE_HANDLER(sendmsg);
+BTFUSE_HANDLER(sendmmsg);
+BTFUSE_HANDLER(recvmsg);
+BTFUSE_HANDLER(recvmmsg);
 // mapping.cpp
 BTFUSE_HANDLER(mmap);
 BTFUSE_HANDLER(munmap);

@@ -132,6 +132,18 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
     ROUTE(splice);
     ROUTE_TO(tee, sys_splice);
     ROUTE_TO(vmsplice, sys_splice);
+    ROUTE(sendto);
+    ROUTE(recvfrom);
+    ROUTE(sendmsg);
+    ROUTE(recvmsg);
+    ROUTE(sendmmsg);
+    ROUTE(recvmmsg);
+    ROUTE(bind);
+    ROUTE(connect);
+    ROUTE(accept);
+    ROUTE_TO(accept4, sys_accept);
+    ROUTE(getsockname);
+    ROUTE_TO(getpeername, sys_getsockname);
     ROUTE(mmap);
     ROUTE(munmap);
     ROUTE(mprotect);

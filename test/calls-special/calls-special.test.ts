@@ -43,7 +43,7 @@ function inTree(program: string): RunResult {
 }
 
 describe('fifos, sockets and messages answer as on tmpfs', needs('gcc'), () => {
-  const programs = ['fifos'];
+  const programs = ['fifos', 'sockets', 'messages'];
   test.each(programs)('%s', (name) => {
     const program = compile(name);
     const expected = onTmpfs(program);
