@@ -244,8 +244,17 @@ describe("this system's libc", () => {
   test('each stub hands on the address behind its syscall', () => {
     for (const site of sites.filter((s) => s.form === 'M')) {
       const from = stubOf(analysis, site);
-      const lines = listing(analysis, from, 12, names(analysis, site));
-      const lea = lines.findIndex((line) => line.startsWith('lea after,%rcx'));
+      let lines = listing(analysis, from, 12, names(analysis, site));
+      const leaOf = () => lines.findIndex((line) => line.startsWith('lea after,%rcx'));
+      // Where the padding is full the stub lies in pieces, each with a jump to the next.
+      for (let piece = 0; piece < 5; piece++) {
+        const jump = lines.findIndex((line) => line.startsWith('jmp 0x'));
+        if (jump < 0 || (leaOf() >= 0 && leaOf() < jump)) break;
+        const next = Number(lines[jump]!.slice('jmp '.length));
+        const rest = listing(analysis, next, 12, names(analysis, site));
+        lines = [...lines.slice(0, jump), ...rest];
+      }
+      const lea = leaOf();
       expect(lea, `0x${site.vaddr.toString(16)}: ${lines}`).toBeGreaterThan(0);
       expect(lines[lea + 1]).toMatch(/^jmp(q \*slot| 0x)/);
       const at = site.vaddr - trailer.textVaddr;
