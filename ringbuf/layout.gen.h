@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x64da4daca249e05eULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x3119b9be52761c02ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 51;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
@@ -28,6 +28,12 @@ inline constexpr std::uint64_t BT_LINK_MAX = 2147483647ULL;
 inline constexpr std::uint64_t BT_PREFIX_MAX = 255ULL;
 /** Longest session name, in bytes, without NUL. */
 inline constexpr std::uint64_t BT_SESSION_NAME_MAX = 63ULL;
+/** Longest name of an extended attribute, namespace and all, in bytes. */
+inline constexpr std::uint64_t BT_XATTR_NAME_MAX = 255ULL;
+/** Largest value of an extended attribute, in bytes. */
+inline constexpr std::uint64_t BT_XATTR_SIZE_MAX = 65536ULL;
+/** Largest list of names that listxattr gives. */
+inline constexpr std::uint64_t BT_XATTR_LIST_MAX = 65536ULL;
 /** Supplementary groups that are kept per process. */
 inline constexpr std::uint64_t BT_GROUPS_MAX = 64ULL;
 /** Request slots of a ring: one per client thread. */
@@ -128,6 +134,9 @@ inline constexpr std::uint32_t BT_LOCK_KIND_FREE = 0;
 inline constexpr std::uint32_t BT_LOCK_KIND_POSIX = 1;
 inline constexpr std::uint32_t BT_LOCK_KIND_OFD = 2;
 inline constexpr std::uint32_t BT_LOCK_KIND_FLOCK = 3;
+inline constexpr std::uint32_t BT_XATTR_KIND_ACCESS_ACL = 1;
+inline constexpr std::uint32_t BT_XATTR_KIND_DEFAULT_ACL = 2;
+inline constexpr std::uint32_t BT_XATTR_KIND_PLAIN = 3;
 inline constexpr std::uint32_t BT_OP_LOOKUP = 1;
 inline constexpr std::uint32_t BT_OP_GETATTR = 3;
 inline constexpr std::uint32_t BT_OP_SETATTR = 4;
@@ -144,6 +153,10 @@ inline constexpr std::uint32_t BT_OP_WRITE = 16;
 inline constexpr std::uint32_t BT_OP_STATFS = 17;
 inline constexpr std::uint32_t BT_OP_RELEASE = 18;
 inline constexpr std::uint32_t BT_OP_FSYNC = 20;
+inline constexpr std::uint32_t BT_OP_SETXATTR = 21;
+inline constexpr std::uint32_t BT_OP_GETXATTR = 22;
+inline constexpr std::uint32_t BT_OP_LISTXATTR = 23;
+inline constexpr std::uint32_t BT_OP_REMOVEXATTR = 24;
 inline constexpr std::uint32_t BT_OP_GETLK = 31;
 inline constexpr std::uint32_t BT_OP_SETLK = 32;
 inline constexpr std::uint32_t BT_OP_SETLKW = 33;
@@ -196,6 +209,10 @@ inline constexpr std::uint32_t BT_INODE_MAPPED = 1;
 inline constexpr std::uint32_t BT_INODE_LINKABLE = 2;
 inline constexpr std::uint32_t BT_INODE_NODE = 64;
 inline constexpr std::uint32_t BT_INODE_UNWRITTEN = 128;
+inline constexpr std::uint32_t BT_INODE_ACL = 4;
+inline constexpr std::uint32_t BT_INODE_DEFAULT_ACL = 8;
+inline constexpr std::uint32_t BT_INODE_CAPABILITY = 256;
+inline constexpr std::uint32_t BT_INODE_XATTRS = 512;
 inline constexpr std::uint32_t BT_SPECIAL_BOUND = 1;
 inline constexpr std::uint32_t BT_SPECIAL_RIGHTS = 2;
 inline constexpr std::uint32_t BT_COPY_OVERLAPPING = 1;
@@ -538,7 +555,8 @@ struct Superblock {
   std::uint32_t block_capacity;  ///< (server) Blocks of the data segment, header block included.
   std::uint32_t block_limit;  ///< (server) Most blocks in use: the --memory limit.
   std::uint32_t inode_limit;  ///< (server) Most inodes in use: the --inodes limit.
-  unsigned char pad1_[32];
+  std::uint32_t xattr_capacity;  ///< (server) Records of the xattr table.
+  unsigned char pad1_[28];
   std::uint64_t inodes_offset;  ///< (server) Inode table.
   std::uint64_t dentries_offset;  ///< (server) Dentry table.
   std::uint64_t buckets_offset;  ///< (server) Hash buckets: words holding dentry indices.
@@ -546,7 +564,7 @@ struct Superblock {
   std::uint64_t extents_offset;  ///< (server) Extent table.
   std::uint64_t descriptions_offset;  ///< (server) Description table.
   std::uint64_t bitmap_offset;  ///< (server) Block bitmap: bit set = in use.
-  unsigned char pad2_[8];
+  std::uint64_t xattrs_offset;  ///< (server) Xattr table.
   std::uint32_t inodes_used;  ///< (server) Inodes in use.
   std::uint32_t inodes_free_head;  ///< (server) Chain of freed inodes.
   std::uint32_t inodes_fresh;  ///< (server) First inode number never used so far.
@@ -566,14 +584,19 @@ struct Superblock {
   std::uint32_t text_used;  ///< (server) Text records in use.
   std::uint32_t extents_used;  ///< (server) Extents in use.
   std::uint64_t store_backed;  ///< (server) Reserved for the growth of the tables.
-  unsigned char pad3_[176];
+  std::uint32_t xattrs_used;  ///< (server) Xattr records in use.
+  std::uint32_t xattrs_free_head;  ///< (server) Chain of freed xattr records.
+  std::uint32_t xattrs_fresh;  ///< (server) First xattr record never used so far.
+  std::uint32_t xattr_inodes;  ///< (server) Inodes that xattr_space stands for: tmpfs takes attributes out of the inode limit, 1 KiB for one.
+  std::uint64_t xattr_space;  ///< (server) Bytes of all attributes but ACLs, as tmpfs counts them.
+  unsigned char pad2_[152];
   std::uint64_t locks_offset;  ///< (server) Lock table.
   std::uint32_t lock_capacity;  ///< (server) Records of the lock table.
   std::uint32_t locks_used;  ///< (server) Locks held.
   std::uint32_t locks_free_head;  ///< (server) Chain of free lock records.
   std::uint32_t locks_fresh;  ///< (server) First lock record never used so far.
   std::uint32_t locks_rank;  ///< (server) Last Lock.rank given out.
-  unsigned char pad4_[3556];
+  unsigned char pad3_[3556];
 };
 static_assert(sizeof(Superblock) == 4096);
 static_assert(offsetof(Superblock, namespace_epoch) == 0);
@@ -588,6 +611,7 @@ static_assert(offsetof(Superblock, extent_capacity) == 144);
 static_assert(offsetof(Superblock, block_capacity) == 148);
 static_assert(offsetof(Superblock, block_limit) == 152);
 static_assert(offsetof(Superblock, inode_limit) == 156);
+static_assert(offsetof(Superblock, xattr_capacity) == 160);
 static_assert(offsetof(Superblock, inodes_offset) == 192);
 static_assert(offsetof(Superblock, dentries_offset) == 200);
 static_assert(offsetof(Superblock, buckets_offset) == 208);
@@ -595,6 +619,7 @@ static_assert(offsetof(Superblock, texts_offset) == 216);
 static_assert(offsetof(Superblock, extents_offset) == 224);
 static_assert(offsetof(Superblock, descriptions_offset) == 232);
 static_assert(offsetof(Superblock, bitmap_offset) == 240);
+static_assert(offsetof(Superblock, xattrs_offset) == 248);
 static_assert(offsetof(Superblock, inodes_used) == 256);
 static_assert(offsetof(Superblock, inodes_free_head) == 260);
 static_assert(offsetof(Superblock, inodes_fresh) == 264);
@@ -614,6 +639,11 @@ static_assert(offsetof(Superblock, descriptions_fresh) == 316);
 static_assert(offsetof(Superblock, text_used) == 320);
 static_assert(offsetof(Superblock, extents_used) == 324);
 static_assert(offsetof(Superblock, store_backed) == 328);
+static_assert(offsetof(Superblock, xattrs_used) == 336);
+static_assert(offsetof(Superblock, xattrs_free_head) == 340);
+static_assert(offsetof(Superblock, xattrs_fresh) == 344);
+static_assert(offsetof(Superblock, xattr_inodes) == 348);
+static_assert(offsetof(Superblock, xattr_space) == 352);
 static_assert(offsetof(Superblock, locks_offset) == 512);
 static_assert(offsetof(Superblock, lock_capacity) == 520);
 static_assert(offsetof(Superblock, locks_used) == 524);
@@ -737,6 +767,23 @@ static_assert(offsetof(Extent, left) == 12);
 static_assert(offsetof(Extent, right) == 16);
 static_assert(offsetof(Extent, up) == 20);
 static_assert(offsetof(Extent, balance) == 24);
+
+/** An extended attribute, or an ACL. In the chain of its inode. Free records are chained through next. */
+struct Xattr {
+  std::uint32_t next;  ///< (server) Next attribute of the inode.
+  std::uint32_t kind;  ///< (server) XATTR_KIND_*.
+  std::uint32_t name_length;  ///< (server) Bytes of the name, 0 for an ACL.
+  std::uint32_t value_length;  ///< (server) Bytes of the value; of an ACL: 8 per entry (tag, permissions, id, as in system.posix_acl_*, without the header).
+  std::uint32_t text;  ///< (server) Text record with what does not fit here.
+  unsigned char bytes[108];  ///< (server) The name and, right behind it, the value: the first bytes.
+};
+static_assert(sizeof(Xattr) == 128);
+static_assert(offsetof(Xattr, next) == 0);
+static_assert(offsetof(Xattr, kind) == 4);
+static_assert(offsetof(Xattr, name_length) == 8);
+static_assert(offsetof(Xattr, value_length) == 12);
+static_assert(offsetof(Xattr, text) == 16);
+static_assert(offsetof(Xattr, bytes) == 20);
 
 /** Open file description: what the server vouches for. In the store segment, so clients cannot change it. */
 struct Description {

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x64da4daca249e05en;
+export const SCHEMA_HASH = 0x3119b9be52761c02n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 51;
 export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
@@ -24,6 +24,12 @@ export const LINK_MAX = 2147483647;
 export const PREFIX_MAX = 255;
 /** Longest session name, in bytes, without NUL. */
 export const SESSION_NAME_MAX = 63;
+/** Longest name of an extended attribute, namespace and all, in bytes. */
+export const XATTR_NAME_MAX = 255;
+/** Largest value of an extended attribute, in bytes. */
+export const XATTR_SIZE_MAX = 65536;
+/** Largest list of names that listxattr gives. */
+export const XATTR_LIST_MAX = 65536;
 /** Supplementary groups that are kept per process. */
 export const GROUPS_MAX = 64;
 /** Request slots of a ring: one per client thread. */
@@ -123,6 +129,9 @@ export const LOCK_KIND_FREE = 0;
 export const LOCK_KIND_POSIX = 1;
 export const LOCK_KIND_OFD = 2;
 export const LOCK_KIND_FLOCK = 3;
+export const XATTR_KIND_ACCESS_ACL = 1;
+export const XATTR_KIND_DEFAULT_ACL = 2;
+export const XATTR_KIND_PLAIN = 3;
 export const OP_LOOKUP = 1;
 export const OP_GETATTR = 3;
 export const OP_SETATTR = 4;
@@ -139,6 +148,10 @@ export const OP_WRITE = 16;
 export const OP_STATFS = 17;
 export const OP_RELEASE = 18;
 export const OP_FSYNC = 20;
+export const OP_SETXATTR = 21;
+export const OP_GETXATTR = 22;
+export const OP_LISTXATTR = 23;
+export const OP_REMOVEXATTR = 24;
 export const OP_GETLK = 31;
 export const OP_SETLK = 32;
 export const OP_SETLKW = 33;
@@ -191,6 +204,10 @@ export const INODE_MAPPED = 1;
 export const INODE_LINKABLE = 2;
 export const INODE_NODE = 64;
 export const INODE_UNWRITTEN = 128;
+export const INODE_ACL = 4;
+export const INODE_DEFAULT_ACL = 8;
+export const INODE_CAPABILITY = 256;
+export const INODE_XATTRS = 512;
 export const SPECIAL_BOUND = 1;
 export const SPECIAL_RIGHTS = 2;
 export const COPY_OVERLAPPING = 1;
@@ -523,6 +540,8 @@ export const SUPERBLOCK_BLOCK_CAPACITY = 37;
 export const SUPERBLOCK_BLOCK_LIMIT = 38;
 /** (server) Most inodes in use: the --inodes limit. */
 export const SUPERBLOCK_INODE_LIMIT = 39;
+/** (server) Records of the xattr table. */
+export const SUPERBLOCK_XATTR_CAPACITY = 40;
 /** (server) Inode table. */
 export const SUPERBLOCK_INODES_OFFSET = 48;
 /** (server) Dentry table. */
@@ -537,6 +556,8 @@ export const SUPERBLOCK_EXTENTS_OFFSET = 56;
 export const SUPERBLOCK_DESCRIPTIONS_OFFSET = 58;
 /** (server) Block bitmap: bit set = in use. */
 export const SUPERBLOCK_BITMAP_OFFSET = 60;
+/** (server) Xattr table. */
+export const SUPERBLOCK_XATTRS_OFFSET = 62;
 /** (server) Inodes in use. */
 export const SUPERBLOCK_INODES_USED = 64;
 /** (server) Chain of freed inodes. */
@@ -575,6 +596,16 @@ export const SUPERBLOCK_TEXT_USED = 80;
 export const SUPERBLOCK_EXTENTS_USED = 81;
 /** (server) Reserved for the growth of the tables. */
 export const SUPERBLOCK_STORE_BACKED = 82;
+/** (server) Xattr records in use. */
+export const SUPERBLOCK_XATTRS_USED = 84;
+/** (server) Chain of freed xattr records. */
+export const SUPERBLOCK_XATTRS_FREE_HEAD = 85;
+/** (server) First xattr record never used so far. */
+export const SUPERBLOCK_XATTRS_FRESH = 86;
+/** (server) Inodes that xattr_space stands for: tmpfs takes attributes out of the inode limit, 1 KiB for one. */
+export const SUPERBLOCK_XATTR_INODES = 87;
+/** (server) Bytes of all attributes but ACLs, as tmpfs counts them. */
+export const SUPERBLOCK_XATTR_SPACE = 88;
 /** (server) Lock table. */
 export const SUPERBLOCK_LOCKS_OFFSET = 128;
 /** (server) Records of the lock table. */
@@ -701,6 +732,23 @@ export const EXTENT_RIGHT = 4;
 export const EXTENT_UP = 5;
 /** (server) Ordered tree: colour or height. */
 export const EXTENT_BALANCE = 6;
+
+/** An extended attribute, or an ACL. In the chain of its inode. Free records are chained through next. */
+export const XATTR_RECORD_SIZE = 128;
+export const XATTR_RECORD_WORDS = 32;
+/** (server) Next attribute of the inode. */
+export const XATTR_NEXT = 0;
+/** (server) XATTR_KIND_*. */
+export const XATTR_KIND = 1;
+/** (server) Bytes of the name, 0 for an ACL. */
+export const XATTR_NAME_LENGTH = 2;
+/** (server) Bytes of the value; of an ACL: 8 per entry (tag, permissions, id, as in system.posix_acl_*, without the header). */
+export const XATTR_VALUE_LENGTH = 3;
+/** (server) Text record with what does not fit here. */
+export const XATTR_TEXT = 4;
+/** (server) The name and, right behind it, the value: the first bytes. */
+export const XATTR_BYTES_BYTES = 20;
+export const XATTR_BYTES_CAPACITY = 108;
 
 /** Open file description: what the server vouches for. In the store segment, so clients cannot change it. */
 export const DESCRIPTION_RECORD_SIZE = 32;
@@ -932,6 +980,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Superblock.block_capacity': 148,
   'Superblock.block_limit': 152,
   'Superblock.inode_limit': 156,
+  'Superblock.xattr_capacity': 160,
   'Superblock.inodes_offset': 192,
   'Superblock.dentries_offset': 200,
   'Superblock.buckets_offset': 208,
@@ -939,6 +988,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Superblock.extents_offset': 224,
   'Superblock.descriptions_offset': 232,
   'Superblock.bitmap_offset': 240,
+  'Superblock.xattrs_offset': 248,
   'Superblock.inodes_used': 256,
   'Superblock.inodes_free_head': 260,
   'Superblock.inodes_fresh': 264,
@@ -958,6 +1008,11 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Superblock.text_used': 320,
   'Superblock.extents_used': 324,
   'Superblock.store_backed': 328,
+  'Superblock.xattrs_used': 336,
+  'Superblock.xattrs_free_head': 340,
+  'Superblock.xattrs_fresh': 344,
+  'Superblock.xattr_inodes': 348,
+  'Superblock.xattr_space': 352,
   'Superblock.locks_offset': 512,
   'Superblock.lock_capacity': 520,
   'Superblock.locks_used': 524,
@@ -1016,6 +1071,13 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Extent.right': 16,
   'Extent.up': 20,
   'Extent.balance': 24,
+  Xattr: 128,
+  'Xattr.next': 0,
+  'Xattr.kind': 4,
+  'Xattr.name_length': 8,
+  'Xattr.value_length': 12,
+  'Xattr.text': 16,
+  'Xattr.bytes': 20,
   Description: 32,
   'Description.state': 0,
   'Description.ino': 4,

@@ -66,6 +66,9 @@ export const constants = [
   { name: 'LINK_MAX', value: 0x7fffffff, doc: 'Most links of one inode; tmpfs has no lower bound.' },
   { name: 'PREFIX_MAX', value: 255, doc: 'Longest mount prefix, in bytes, without NUL.' },
   { name: 'SESSION_NAME_MAX', value: 63, doc: 'Longest session name, in bytes, without NUL.' },
+  { name: 'XATTR_NAME_MAX', value: 255, doc: 'Longest name of an extended attribute, namespace and all, in bytes.' },
+  { name: 'XATTR_SIZE_MAX', value: 64 * KIB, doc: 'Largest value of an extended attribute, in bytes.' },
+  { name: 'XATTR_LIST_MAX', value: 64 * KIB, doc: 'Largest list of names that listxattr gives.' },
   { name: 'GROUPS_MAX', value: 64, doc: 'Supplementary groups that are kept per process.' },
 
   { name: 'SLOTS_MAX', value: 1024, doc: 'Request slots of a ring: one per client thread.' },
@@ -145,6 +148,10 @@ export const opcodes = {
   STATFS: 17,
   RELEASE: 18,
   FSYNC: 20,
+  SETXATTR: 21,
+  GETXATTR: 22,
+  LISTXATTR: 23,
+  REMOVEXATTR: 24,
   GETLK: 31,
   SETLK: 32,
   SETLKW: 33,
@@ -195,6 +202,10 @@ export const opcodeDocs: Readonly<Record<keyof typeof opcodes, string>> = {
   STATFS: 'statfs, fstatfs. path or (AT_EMPTY_PATH) description → payload: StatfsReply.',
   RELEASE: 'Last reference to `description` is gone, and that matters: it has locks or maps, or its file no name. Posted with REQUEST_NO_REPLY: nobody waits.',
   FSYNC: 'fsync, fdatasync. description.',
+  SETXATTR: 'setxattr. path (flags AT_SYMLINK_NOFOLLOW) or, with AT_EMPTY_PATH and no path, description; path2: the name; behind it in the payload `size` bytes of value; mode: XATTR_CREATE, XATTR_REPLACE.',
+  GETXATTR: 'getxattr. The file as SETXATTR; path2: the name; size: the room of the caller, 0 asks for the length only. → result: length of the value; payload: the value when size is not 0. ERANGE when it does not fit.',
+  LISTXATTR: 'listxattr. The file as SETXATTR; size as GETXATTR. → result: length of the list; payload: names, each with its NUL.',
+  REMOVEXATTR: 'removexattr. The file as SETXATTR; path2: the name.',
 GETLK: 'F_GETLK, F_OFD_GETLK. description, lock_start, lock_end, lock_type (F_UNLCK, of LK_OFD only: any lock of our own), flags: LK_OFD. → the first lock in the way in lock_start, lock_end, lock_type, lock_pid (-1: not of a process); lock_type F_UNLCK: none.',
   SETLK: 'F_SETLK, F_OFD_SETLK, flock with LOCK_NB. description, lock_start, lock_end, lock_type (F_RDLCK, F_WRLCK, F_UNLCK), flags: 0 (the lock is of the process), LK_OFD or LK_FLOCK (of the description). EAGAIN while another lock is in the way; a flock held before is then gone.',
   SETLKW: 'As SETLK, but waits: status LOCK_QUEUED means that the client sleeps while lock_wake is LOCK_QUEUED and then sends the same request again. Any other request of the slot ends the wait. EDEADLK as in fcntl(2).',
@@ -294,6 +305,14 @@ export const inodeFlags = {
   INODE_NODE: 64,
   /** fallocate gave it blocks that nobody has written yet: they are holes to SEEK_DATA. */
   INODE_UNWRITTEN: 128,
+  /** It has an access ACL: its first Xattr record. The group bits of the mode are the mask then. */
+  INODE_ACL: 4,
+  /** A directory with a default ACL, which what is made in it inherits. */
+  INODE_DEFAULT_ACL: 8,
+  /** It has security.capability, which the next write takes away. */
+  INODE_CAPABILITY: 256,
+  /** It has an extended attribute that is no ACL. */
+  INODE_XATTRS: 512,
 } as const;
 
 /** RingHeader.special */
@@ -303,6 +322,9 @@ export const specialFlags = {
   /** Descriptors of the tree were put into a message. */
   SPECIAL_RIGHTS: 2,
 } as const;
+
+/** Xattr.kind: the records of an inode are in this order, those of kind PLAIN by name, descending. */
+export const xattrKinds = { ACCESS_ACL: 1, DEFAULT_ACL: 2, PLAIN: 3 } as const;
 
 /** Description.state */
 export const descriptionStates = { FREE: 0, OPEN: 1 } as const;
@@ -485,6 +507,20 @@ const extent: Struct = {
   ],
 };
 
+const xattr: Struct = {
+  name: 'Xattr',
+  size: 128,
+  doc: 'An extended attribute, or an ACL. In the chain of its inode. Free records are chained through next.',
+  fields: [
+    { name: 'next', type: 'u32', offset: 0, writer: 'server', doc: 'Next attribute of the inode.' },
+    { name: 'kind', type: 'u32', offset: 4, writer: 'server', doc: 'XATTR_KIND_*.' },
+    { name: 'name_length', type: 'u32', offset: 8, writer: 'server', doc: 'Bytes of the name, 0 for an ACL.' },
+    { name: 'value_length', type: 'u32', offset: 12, writer: 'server', doc: 'Bytes of the value; of an ACL: 8 per entry (tag, permissions, id, as in system.posix_acl_*, without the header).' },
+    { name: 'text', type: 'u32', offset: 16, writer: 'server', doc: 'Text record with what does not fit here.' },
+    { name: 'bytes', type: 'bytes', offset: 20, count: 108, writer: 'server', doc: 'The name and, right behind it, the value: the first bytes.' },
+  ],
+};
+
 const description: Struct = {
   name: 'Description',
   size: 32,
@@ -632,6 +668,7 @@ const superblock: Struct = {
     { name: 'block_capacity', type: 'u32', offset: 148, writer: 'server', doc: 'Blocks of the data segment, header block included.' },
     { name: 'block_limit', type: 'u32', offset: 152, writer: 'server', doc: 'Most blocks in use: the --memory limit.' },
     { name: 'inode_limit', type: 'u32', offset: 156, writer: 'server', doc: 'Most inodes in use: the --inodes limit.' },
+    { name: 'xattr_capacity', type: 'u32', offset: 160, writer: 'server', doc: 'Records of the xattr table.' },
 
     { name: 'inodes_offset', type: 'u64', offset: 192, writer: 'server', doc: 'Inode table.' },
     { name: 'dentries_offset', type: 'u64', offset: 200, writer: 'server', doc: 'Dentry table.' },
@@ -640,6 +677,7 @@ const superblock: Struct = {
     { name: 'extents_offset', type: 'u64', offset: 224, writer: 'server', doc: 'Extent table.' },
     { name: 'descriptions_offset', type: 'u64', offset: 232, writer: 'server', doc: 'Description table.' },
     { name: 'bitmap_offset', type: 'u64', offset: 240, writer: 'server', doc: 'Block bitmap: bit set = in use.' },
+    { name: 'xattrs_offset', type: 'u64', offset: 248, writer: 'server', doc: 'Xattr table.' },
 
     { name: 'inodes_used', type: 'u32', offset: 256, writer: 'server', doc: 'Inodes in use.' },
     { name: 'inodes_free_head', type: 'u32', offset: 260, writer: 'server', doc: 'Chain of freed inodes.' },
@@ -660,6 +698,11 @@ const superblock: Struct = {
     { name: 'text_used', type: 'u32', offset: 320, writer: 'server', doc: 'Text records in use.' },
     { name: 'extents_used', type: 'u32', offset: 324, writer: 'server', doc: 'Extents in use.' },
     { name: 'store_backed', type: 'u64', offset: 328, writer: 'server', doc: 'Reserved for the growth of the tables.' },
+    { name: 'xattrs_used', type: 'u32', offset: 336, writer: 'server', doc: 'Xattr records in use.' },
+    { name: 'xattrs_free_head', type: 'u32', offset: 340, writer: 'server', doc: 'Chain of freed xattr records.' },
+    { name: 'xattrs_fresh', type: 'u32', offset: 344, writer: 'server', doc: 'First xattr record never used so far.' },
+    { name: 'xattr_inodes', type: 'u32', offset: 348, writer: 'server', doc: 'Inodes that xattr_space stands for: tmpfs takes attributes out of the inode limit, 1 KiB for one.' },
+    { name: 'xattr_space', type: 'u64', offset: 352, writer: 'server', doc: 'Bytes of all attributes but ACLs, as tmpfs counts them.' },
 
     { name: 'locks_offset', type: 'u64', offset: 512, writer: 'server', doc: 'Lock table.' },
     { name: 'lock_capacity', type: 'u32', offset: 520, writer: 'server', doc: 'Records of the lock table.' },
@@ -705,6 +748,7 @@ export const structs: readonly Struct[] = [
   dentry,
   text,
   extent,
+  xattr,
   description,
   lock,
   imageTrailer,
@@ -722,6 +766,7 @@ export interface StoreCapacities {
   readonly buckets: number;
   readonly texts: number;
   readonly extents: number;
+  readonly xattrs: number;
   readonly descriptions: number;
   readonly locks: number;
   /** Data blocks, header block included. */
@@ -734,6 +779,7 @@ export interface StorePlacement {
   readonly buckets: number;
   readonly texts: number;
   readonly extents: number;
+  readonly xattrs: number;
   readonly descriptions: number;
   readonly bitmap: number;
   readonly locks: number;
@@ -761,6 +807,7 @@ export function storeLayout(capacities: StoreCapacities): StorePlacement {
     descriptions: place(capacities.descriptions * description.size),
     bitmap: place(Math.ceil(capacities.blocks / 32) * 4),
     locks: place(capacities.locks * lock.size),
+    xattrs: place(capacities.xattrs * xattr.size),
     size: next,
   };
 }
@@ -774,6 +821,7 @@ export const groups = {
   PROCESS_STATE: processStates,
   DESCRIPTION_STATE: descriptionStates,
   LOCK_KIND: lockKinds,
+  XATTR_KIND: xattrKinds,
   OP: opcodes,
   '': {
     ...requestFlags,

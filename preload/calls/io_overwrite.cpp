@@ -22,11 +22,12 @@ struct Overwrite {
   uint64_t offset, size;
 };
 
-/** Is this a plain overwrite of what `view` shows? Holes are found by copy_over,
- * what fallocate gave and nobody has written yet is the server's to note. */
+/** Is this a plain overwrite of what `view` shows, one that takes nothing from the inode? Holes are
+ * found by copy_over, what fallocate gave and nobody has written yet is the server's to note. */
 bool overwrites(const FileView& view, const Overwrite& write) {
   return S_ISREG(view.mode) && !(view.mode & (S_ISUID | S_ISGID)) &&
-         !(view.flags & BT_INODE_UNWRITTEN) && write.offset + write.size <= view.size;
+         !(view.flags & (BT_INODE_UNWRITTEN | BT_INODE_CAPABILITY)) &&
+         write.offset + write.size <= view.size;
 }
 
 void pin(Slot* slot) {

@@ -55,19 +55,25 @@ int leads_into_tree(Slot* slot, const PathCall& paths, Target* targets, uint32_t
   return found;
 }
 
-/** Copies the paths into the slot, or into its slab when they are too long for it. */
-void send_paths(Slot* slot, const PathCall& paths, const Target* targets, uint32_t count) {
+/** Copies the paths into the slot, or into its slab when they are too long for it. False: no
+ * memory. */
+bool send_paths(Slot* slot, const PathCall& paths, const Target* targets, uint32_t count) {
   const char* second = count == 2 ? targets[1].path : paths.text;
   uint32_t second_length = count == 2 ? targets[1].length : paths.text_length;
-  uint32_t length = targets[0].length + second_length;
+  uint32_t length = targets[0].length + second_length + paths.tail_length;
   unsigned char* payload = slot->payload;
   slot->request_flags = 0;
   if (length > BT_INLINE_SIZE) {
     slot->request_flags = BT_REQUEST_SLAB;
-    payload = slab_at(index_of(slot));
+    payload = slab_of(slot, length);
+    if (payload == nullptr) return false;
   }
+  // In this order: a rewritten path may stand in the slab where the tail will.
   memcpy(payload, targets[0].path, targets[0].length);
   if (second_length != 0) memcpy(payload + targets[0].length, second, second_length);
+  if (paths.tail_length != 0) {
+    memcpy(payload + targets[0].length + second_length, paths.tail, paths.tail_length);
+  }
   slot->path_length = targets[0].length;
   slot->path2_length = second_length;
   slot->payload_length = length;
@@ -77,6 +83,7 @@ void send_paths(Slot* slot, const PathCall& paths, const Target* targets, uint32
     slot->description2 = targets[1].description;
     if (targets[1].symlinks > slot->symlinks) slot->symlinks = targets[1].symlinks;
   }
+  return true;
 }
 
 /** OPEN and its kin have O_* in flags; an empty path says enough there. */
@@ -94,7 +101,10 @@ Turn ask_server(Call& call, Thread& self, Slot* slot, const PathCall& paths, Tar
   slot->flags = 0;
   fill(*slot, call);
   if (targets[0].empty && takes_at_flags(slot->opcode)) slot->flags |= AT_EMPTY_PATH;
-  send_paths(slot, paths, targets, count);
+  if (!send_paths(slot, paths, targets, count)) {
+    call.result = -ENOMEM;
+    return Turn::ANSWERED;
+  }
   slot->reply_flags = 0;
   int32_t status = transact(slot);
   slot->status = status;

@@ -30,6 +30,8 @@ struct PathCall {
   const char* text = nullptr;  ///< sent behind the first path (the target of symlink)
   uint32_t text_length = 0;
   QuickAnswer* quick = nullptr;
+  const void* tail = nullptr;  ///< sent behind the text (the value of setxattr)
+  uint32_t tail_length = 0;
 };
 
 /** Sets opcode and the fields that it reads. May run more than once for one call. */

@@ -121,11 +121,15 @@ bool in_group(const Searcher& who, uint32_t gid) {
   return false;
 }
 
-bool permitted(const Searcher& who, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t mask) {
+/** False also where an ACL decides: that is the server's. */
+bool permitted(const Searcher& who, uint32_t mode, uint32_t flags, uint32_t uid, uint32_t gid,
+               uint32_t mask) {
   if (who.uid == 0) return !(mask & 1) || S_ISDIR(mode) || (mode & 0111) != 0;
   uint32_t bits = mode;
   if (uid == who.uid) {
     bits = mode >> 6;
+  } else if (flags & BT_INODE_ACL) {
+    return false;
   } else if (in_group(who, gid)) {
     bits = mode >> 3;
   }
@@ -166,7 +170,8 @@ enum class Step { ON, ABSENT, ASK, AGAIN };
 /** From the directory `place` by one name to what it names. */
 Step step(const Searcher& who, Place& place, const char* name, uint32_t length, uint32_t hash) {
   if (!S_ISDIR(place.mode)) return Step::ASK;
-  if (!permitted(who, place.mode, load(place.inode->uid), load(place.inode->gid), 1)) {
+  if (!permitted(who, place.mode, load(place.inode->flags), load(place.inode->uid),
+                 load(place.inode->gid), 1)) {
     return Step::ASK;
   }
   if (length == 1 && name[0] == '.') return unchanged(place) ? Step::ON : Step::AGAIN;
@@ -282,7 +287,7 @@ Quick quick_lookup(const Searcher& who, uint32_t description, const char* path, 
 }
 
 bool quick_access(const Searcher& who, const Attributes& attributes, uint32_t mask) {
-  return permitted(who, attributes.mode, attributes.uid, attributes.gid, mask);
+  return permitted(who, attributes.mode, attributes.flags, attributes.uid, attributes.gid, mask);
 }
 
 bool view_file(uint32_t ino, FileView& view) {

@@ -14,8 +14,10 @@ import {
   OP_FSYNC,
   OP_GETATTR,
   OP_GETLK,
+  OP_GETXATTR,
   OP_IMAGE,
   OP_LINK,
+  OP_LISTXATTR,
   OP_LOCK_CANCEL,
   OP_LOCK_CLOSE,
   OP_LOOKUP,
@@ -32,12 +34,14 @@ import {
   OP_READDIR,
   OP_READLINK,
   OP_RELEASE,
+  OP_REMOVEXATTR,
   OP_RENAME2,
   OP_RMDIR,
   OP_SETATTR,
   OP_SETLK,
   OP_SETLKW,
   OP_SETUPMAPPING,
+  OP_SETXATTR,
   OP_STATFS,
   OP_SYMLINK,
   OP_SYNCFS,
@@ -92,6 +96,7 @@ import {
   onUnlink,
 } from './requests/paths.ts';
 import { onAddress, onAdopt, onBind, onPeer, onTake, onToken } from './requests/special.ts';
+import { onGetxattr, onListxattr, onRemovexattr, onSetxattr } from './requests/xattr.ts';
 
 type Opcode = (typeof opcodes)[keyof typeof opcodes];
 
@@ -200,6 +205,14 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onCopyFileRange(server, word);
     case OP_PATH:
       return onPath(server, slot, word);
+    case OP_GETXATTR:
+      return onGetxattr(server, slot, word);
+    case OP_LISTXATTR:
+      return onListxattr(server, slot, word);
+    case OP_SETXATTR:
+      return onSetxattr(server, slot, word);
+    case OP_REMOVEXATTR:
+      return onRemovexattr(server, slot, word);
     case OP_READ_DIRECT:
       return onReadDirect(server, slot, word);
     case OP_WRITE_PREPARE:

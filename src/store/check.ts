@@ -15,16 +15,22 @@ import {
   EXTENT_DATA_BLOCK,
   EXTENT_FILE_BLOCK,
   EXTENT_RECORD_WORDS,
+  INODE_ACL,
   INODE_BLOCKS,
+  INODE_CAPABILITY,
+  INODE_DEFAULT_ACL,
   INODE_EXTENT_COUNT,
   INODE_EXTENT_DATA_BLOCK,
   INODE_EXTENT_FILE_BLOCK,
+  INODE_FLAGS,
   INODE_LINK,
   INODE_MODE,
   INODE_NLINK,
   INODE_REFERENCES,
   INODE_ROOT,
   INODE_SIZE,
+  INODE_XATTR,
+  INODE_XATTRS,
   LOCK_END,
   LOCK_INO,
   LOCK_KIND,
@@ -49,9 +55,21 @@ import {
   SUPERBLOCK_LOCKS_FRESH,
   SUPERBLOCK_LOCKS_USED,
   SUPERBLOCK_NAMESPACE_EPOCH,
+  SUPERBLOCK_XATTR_INODES,
+  SUPERBLOCK_XATTR_SPACE,
   TEXT_BYTES_CAPACITY,
   TEXT_NEXT,
+  XATTR_BYTES_CAPACITY,
+  XATTR_KIND,
+  XATTR_KIND_ACCESS_ACL,
+  XATTR_KIND_PLAIN,
+  XATTR_NAME_LENGTH,
+  XATTR_NAME_MAX,
+  XATTR_SIZE_MAX,
+  XATTR_TEXT,
+  XATTR_VALUE_LENGTH,
 } from '../../ringbuf/layout.gen.ts';
+import { checkAcl, modeOfAcl, parseAcl } from './acl.ts';
 import { CHUNK_BLOCKS } from './blocks.ts';
 import { dentryWord, nameInto } from './dentries.ts';
 import { RUN_COUNT, RUN_DATA_BLOCK, RUN_OWN, RUN_WORDS } from './grants.ts';
@@ -63,6 +81,7 @@ import type { Store } from './store.ts';
 import type { Table } from './tables.ts';
 import type { Tree } from './tree.ts';
 import { getWide } from './wide.ts';
+import { nextXattr, xattrBytes, xattrWord } from './xattrs.ts';
 
 interface Check {
   readonly store: Store;
@@ -70,6 +89,9 @@ interface Check {
   /** Records seen in use, by table. */
   readonly texts: Set<number>;
   readonly extents: Set<number>;
+  readonly xattrs: Set<number>;
+  /** Bytes that attributes take out of the inode limit. */
+  xattrSpace: number;
   /** Who holds each block. */
   readonly blocks: Map<number, string>;
 }
@@ -81,6 +103,8 @@ export function checkStore(store: Store): string[] {
     faults: [],
     texts: new Set(),
     extents: new Set(),
+    xattrs: new Set(),
+    xattrSpace: 0,
     blocks: new Map(),
   };
   const dentries = checkHash(check);
@@ -92,6 +116,8 @@ export function checkStore(store: Store): string[] {
   checkTable(check, 'text', store.texts, check.texts);
   checkTable(check, 'extent', store.extents, check.extents);
   checkLocks(check);
+  checkTable(check, 'xattr', store.xattrs, check.xattrs);
+  checkXattrSpace(check);
   if (store.i32[store.superblockWord + SUPERBLOCK_NAMESPACE_EPOCH] & 1) {
     check.faults.push('namespace_epoch is odd');
   }
@@ -190,6 +216,7 @@ function checkInodes(check: Check, dentries: ReadonlySet<number>): Set<number> {
       faults.push(`inode ${ino} is neither named nor held, but not free`);
     }
     const count = names.get(ino) ?? 0;
+    checkXattrs(check, ino, word);
     switch (mode & S_IFMT) {
       case S_IFDIR:
         checkDirectory(check, ino, word, count);
@@ -213,6 +240,62 @@ function checkInodes(check: Check, dentries: ReadonlySet<number>): Set<number> {
     }
   }
   return used;
+}
+
+/** Records in order, ACLs whole and in step with the mode, flags that tell the truth. */
+function checkXattrs(check: Check, ino: number, word: number): void {
+  const { store, faults } = check;
+  const { i32 } = store;
+  const bytes = new Uint8Array(XATTR_NAME_MAX + XATTR_SIZE_MAX);
+  let kindBefore = 0;
+  let before = '';
+  let flags = 0;
+  for (let record = i32[word + INODE_XATTR]; record !== 0; record = nextXattr(store, record)) {
+    const owner = `inode ${ino}: xattr ${record}`;
+    if (check.xattrs.has(record)) {
+      faults.push(`${owner} belongs to someone else too, or the chain is a cycle`);
+      break;
+    }
+    check.xattrs.add(record);
+    const at = xattrWord(store, record);
+    const kind = i32[at + XATTR_KIND];
+    const nameLength = i32[at + XATTR_NAME_LENGTH];
+    const total = nameLength + i32[at + XATTR_VALUE_LENGTH];
+    const rest = Math.max(total - XATTR_BYTES_CAPACITY, 0);
+    checkText(store, faults, check.texts, i32[at + XATTR_TEXT], rest, owner);
+    xattrBytes(store, record, 0, total, bytes, 0);
+    const name = Buffer.from(bytes.buffer, 0, nameLength).toString('latin1');
+    const plain = kind === XATTR_KIND_PLAIN && kindBefore === kind;
+    if (plain ? name >= before : kind <= kindBefore) faults.push(`${owner}: out of order`);
+    kindBefore = kind;
+    before = name;
+    if (kind === XATTR_KIND_PLAIN) {
+      flags |= INODE_XATTRS | (name === 'security.capability' ? INODE_CAPABILITY : 0);
+      if (nameLength === 0) faults.push(`${owner} has no name`);
+      check.xattrSpace += 40 + total;
+      continue;
+    }
+    flags |= kind === XATTR_KIND_ACCESS_ACL ? INODE_ACL : INODE_DEFAULT_ACL;
+    const acl = new Uint8Array(total + 4);
+    acl[0] = 2;
+    acl.set(bytes.subarray(0, total), 4);
+    const count = nameLength === 0 ? parseAcl(acl, 0, acl.length) : -1;
+    if (count <= 0 || checkAcl(count) !== 0) faults.push(`${owner}: no valid ACL`);
+    else if (kind === XATTR_KIND_ACCESS_ACL) {
+      const mode = i32[word + INODE_MODE];
+      if (modeOfAcl(count, mode) !== mode) faults.push(`${owner}: another mode than the inode`);
+    }
+  }
+  const all = INODE_ACL | INODE_DEFAULT_ACL | INODE_XATTRS | INODE_CAPABILITY;
+  if ((i32[word + INODE_FLAGS] & all) !== flags) faults.push(`inode ${ino}: wrong xattr flags`);
+}
+
+function checkXattrSpace({ store, faults, xattrSpace }: Check): void {
+  const { i32, superblockWord } = store;
+  const counted = getWide(i32, superblockWord + SUPERBLOCK_XATTR_SPACE);
+  if (counted !== xattrSpace) faults.push(`xattrs take ${xattrSpace} bytes, counted ${counted}`);
+  if (i32[superblockWord + SUPERBLOCK_XATTR_INODES] !== Math.ceil(counted / 1024))
+    faults.push('the inodes that xattrs stand for are wrong');
 }
 
 function checkDirectory(check: Check, ino: number, word: number, names: number): void {

@@ -3,9 +3,11 @@ import {
   ATTRIBUTES_GENERATION,
   ATTRIBUTES_INO,
   ATTRIBUTES_RECORD_WORDS,
+  INODE_ACL,
   INODE_BLOCKS,
   INODE_BTIME,
   INODE_BTIMENSEC,
+  INODE_CAPABILITY,
   INODE_EXTENT_COUNT,
   INODE_EXTENT_DATA_BLOCK,
   INODE_EXTENT_FILE_BLOCK,
@@ -27,6 +29,7 @@ import {
   INODE_XATTR,
   SUPERBLOCK_INODE_LIMIT,
   SUPERBLOCK_INODES_USED,
+  SUPERBLOCK_XATTR_INODES,
 } from '../../ringbuf/layout.gen.ts';
 import { ATIME, CTIME, MTIME, stamp } from './clock.ts';
 import { ENOSPC } from './errno.ts';
@@ -36,6 +39,7 @@ import type { Store } from './store.ts';
 import { giveRecord, takeRecord } from './tables.ts';
 import { dropTarget } from './texts.ts';
 import { getWide, setWide } from './wide.ts';
+import { dropXattrs } from './xattrs.ts';
 
 /** Bytes that tmpfs counts per directory entry, "." and ".." included. */
 export const BOGO_DIRENT_SIZE = 20;
@@ -74,7 +78,8 @@ export function allocateInode(
 ): number {
   const { i32, superblockWord } = store;
   if (
-    i32[superblockWord + SUPERBLOCK_INODES_USED] >= i32[superblockWord + SUPERBLOCK_INODE_LIMIT]
+    i32[superblockWord + SUPERBLOCK_INODES_USED] + i32[superblockWord + SUPERBLOCK_XATTR_INODES] >=
+    i32[superblockWord + SUPERBLOCK_INODE_LIMIT]
   ) {
     return -ENOSPC;
   }
@@ -130,6 +135,7 @@ function freeRecord(store: Store, ino: number): number {
   if ((i32[word + INODE_FLAGS] & INODE_NODE) !== 0) store.nodeGone(ino);
   beginWrite(store, word);
   if (type === S_IFLNK) dropTarget(store, ino);
+  if (i32[word + INODE_XATTR] !== 0) dropXattrs(store, word);
   i32[word + INODE_MODE] = 0;
   i32[word + INODE_NLINK] = 0;
   i32[word + INODE_GENERATION]++;
@@ -168,6 +174,14 @@ export function nlinkOf(store: Store, ino: number): number {
 }
 export function generationOf(store: Store, ino: number): number {
   return store.i32[inodeWord(store, ino) + INODE_GENERATION] >>> 0;
+}
+/** An access ACL, which chmod has to change too. */
+export function hasAcl(store: Store, ino: number): boolean {
+  return (store.i32[inodeWord(store, ino) + INODE_FLAGS] & INODE_ACL) !== 0;
+}
+/** security.capability, which a write takes away. */
+export function hasCapability(store: Store, ino: number): boolean {
+  return (store.i32[inodeWord(store, ino) + INODE_FLAGS] & INODE_CAPABILITY) !== 0;
 }
 /** Bytes; above 2^53 rounded, 2^63-1 reads as 2^63. */
 export function getSize(store: Store, ino: number): number {

@@ -1,8 +1,9 @@
 /**
  * Who may do what: the rules of fs/namei.c (generic_permission, may_delete), fs/inode.c
- * (inode_init_owner) and fs/attr.c (setattr_prepare, should_remove_suid), without ACLs.
+ * (inode_init_owner) and fs/attr.c (setattr_prepare, should_remove_suid). What an ACL allows is acl.ts's.
  */
 import {
+  INODE_ACL,
   INODE_FLAGS,
   INODE_GID,
   INODE_LINKABLE,
@@ -10,6 +11,7 @@ import {
   INODE_NLINK,
   INODE_UID,
 } from '../../ringbuf/layout.gen.ts';
+import { aclPermits } from './acl.ts';
 import { type Caller, inGroup } from './caller.ts';
 import { EACCES, EPERM } from './errno.ts';
 import { inodeWord } from './inodes.ts';
@@ -20,6 +22,7 @@ import {
   S_IFDIR,
   S_IFMT,
   S_IFREG,
+  S_IRWXG,
   S_ISGID,
   S_ISUID,
   S_ISVTX,
@@ -40,6 +43,9 @@ export function may(store: Store, caller: Caller, ino: number, mask: number): nu
   }
   let bits = mode;
   if (store.i32[word + INODE_UID] >>> 0 === caller.uid) bits = mode >> 6;
+  // The group bits are the mask of an ACL: none of them, and the kernel does not look at it.
+  else if ((store.i32[word + INODE_FLAGS] & INODE_ACL) !== 0 && (mode & S_IRWXG) !== 0)
+    return aclPermits(store, caller, word, mask) ? 0 : -EACCES;
   // Where group and others have the same rights it does not matter who is in the group.
   else if (((mode >> 3) ^ mode) & mask && inGroup(caller, store.i32[word + INODE_GID] >>> 0))
     bits = mode >> 3;
@@ -74,7 +80,10 @@ export function newGroup(store: Store, caller: Caller, directory: number): numbe
   return store.i32[word + INODE_GID] >>> 0;
 }
 
-/** Mode of a new inode: directories hand S_ISGID down, others lose it where the group is not theirs. */
+/**
+ * Mode of a new inode (mode_strip_sgid, before any umask): directories hand S_ISGID down, others lose it
+ * where the group is not theirs.
+ */
 export function newMode(store: Store, caller: Caller, directory: number, mode: number): number {
   const word = inodeWord(store, directory);
   if ((store.i32[word + INODE_MODE] & S_ISGID) === 0) return mode;

@@ -14,6 +14,7 @@ export const S_IFIFO = 0o010000;
 export const S_ISUID = 0o4000;
 export const S_ISGID = 0o2000;
 export const S_ISVTX = 0o1000;
+export const S_IRWXG = 0o070;
 export const S_IXUGO = 0o111;
 export const S_IXGRP = 0o010;
 /** Every bit that chmod may set. */
@@ -58,6 +59,9 @@ export const RENAME_WHITEOUT = 4;
 export const MAY_READ = 4;
 export const MAY_WRITE = 2;
 export const MAY_EXEC = 1;
+
+export const XATTR_CREATE = 1;
+export const XATTR_REPLACE = 2;
 
 export const SEEK_SET = 0;
 export const SEEK_CUR = 1;

@@ -51,8 +51,15 @@ import {
   SUPERBLOCK_TEXTS_FREE_HEAD,
   SUPERBLOCK_TEXTS_FRESH,
   SUPERBLOCK_TEXTS_OFFSET,
+  SUPERBLOCK_XATTR_CAPACITY,
+  SUPERBLOCK_XATTRS_FREE_HEAD,
+  SUPERBLOCK_XATTRS_FRESH,
+  SUPERBLOCK_XATTRS_OFFSET,
+  SUPERBLOCK_XATTRS_USED,
   TEXT_NEXT,
   TEXT_RECORD_WORDS,
+  XATTR_NEXT,
+  XATTR_RECORD_WORDS,
 } from '../../ringbuf/layout.gen.ts';
 import type { Native } from '../../ringbuf/native.ts';
 import { native } from '../../ringbuf/native.ts';
@@ -96,6 +103,7 @@ export interface Store {
   readonly buckets: Table;
   readonly texts: Table;
   readonly extents: Table;
+  readonly xattrs: Table;
   /** Ordered trees: dentries of a directory by cookie, extents of a file by file block. */
   readonly dentryTree: Tree;
   readonly extentTree: Tree;
@@ -134,8 +142,10 @@ export interface StoreOptions {
   readonly memory?: Memory;
 }
 
-/** Texts beyond one per inode: long symlinks are few, but take up to 17 records each. */
+/** Texts beyond two per inode: long symlinks are few, but take up to 17 records each. */
 const SPARE_TEXTS = 65536;
+/** Attributes beyond two per inode. */
+const SPARE_XATTRS = 65536;
 /** Blocks beyond the limit, so that runs can be found although the limit is nearly reached. */
 const SPARE_BLOCKS = 1024;
 /** Blocks are addressed by 32-bit words. */
@@ -156,8 +166,9 @@ export function storeCapacities(limits: { bytes: number; inodes: number }): Stor
     inodes: limits.inodes + 1,
     dentries,
     buckets: Math.max(ceilPowerOfTwo(Math.ceil(dentries / 2)), 1024),
-    texts: limits.inodes + SPARE_TEXTS,
+    texts: limits.inodes * 2 + SPARE_TEXTS,
     extents: blocks + 1,
+    xattrs: limits.inodes * 2 + SPARE_XATTRS,
     descriptions: DESCRIPTIONS_MAX,
     locks: LOCKS_MAX,
     blocks,
@@ -195,6 +206,7 @@ export function createStore(
   i32[at + SUPERBLOCK_BUCKET_CAPACITY] = capacities.buckets;
   i32[at + SUPERBLOCK_TEXT_CAPACITY] = capacities.texts;
   i32[at + SUPERBLOCK_EXTENT_CAPACITY] = capacities.extents;
+  i32[at + SUPERBLOCK_XATTR_CAPACITY] = capacities.xattrs;
   i32[at + SUPERBLOCK_BLOCK_CAPACITY] = capacities.blocks;
   i32[at + SUPERBLOCK_BLOCK_LIMIT] = Math.min(
     Math.ceil(options.bytes / PAGE_SIZE),
@@ -206,6 +218,7 @@ export function createStore(
   setWide(i32, at + SUPERBLOCK_BUCKETS_OFFSET, placement.buckets);
   setWide(i32, at + SUPERBLOCK_TEXTS_OFFSET, placement.texts);
   setWide(i32, at + SUPERBLOCK_EXTENTS_OFFSET, placement.extents);
+  setWide(i32, at + SUPERBLOCK_XATTRS_OFFSET, placement.xattrs);
   setWide(i32, at + SUPERBLOCK_DESCRIPTIONS_OFFSET, placement.descriptions);
   setWide(i32, at + SUPERBLOCK_BITMAP_OFFSET, placement.bitmap);
   setWide(i32, at + SUPERBLOCK_LOCKS_OFFSET, placement.locks);
@@ -214,6 +227,7 @@ export function createStore(
   i32[at + SUPERBLOCK_DENTRIES_FRESH] = 1;
   i32[at + SUPERBLOCK_TEXTS_FRESH] = 1;
   i32[at + SUPERBLOCK_EXTENTS_FRESH] = 1;
+  i32[at + SUPERBLOCK_XATTRS_FRESH] = 1;
   i32[at + SUPERBLOCK_DESCRIPTIONS_FRESH] = 1;
   i32[at + SUPERBLOCK_LOCKS_FRESH] = 1;
 
@@ -308,6 +322,16 @@ function bindStore(
       backed: 0,
     },
     extents,
+    xattrs: {
+      base: placement.xattrs / 4,
+      words: XATTR_RECORD_WORDS,
+      capacity: capacities.xattrs,
+      linkWord: XATTR_NEXT,
+      usedWord: at + SUPERBLOCK_XATTRS_USED,
+      freeWord: at + SUPERBLOCK_XATTRS_FREE_HEAD,
+      freshWord: at + SUPERBLOCK_XATTRS_FRESH,
+      backed: 0,
+    },
     dentryTree: createTree(i32, dentries.base, DENTRY_RECORD_WORDS, DENTRY_LEFT, DENTRY_COOKIE),
     extentTree: createTree(i32, extents.base, EXTENT_RECORD_WORDS, EXTENT_LEFT, EXTENT_FILE_BLOCK),
     blocks: createBlocks(capacities.blocks, {

@@ -62,7 +62,13 @@ export function finishWalk(server: Server, slot: number, word: number, status: n
  * The inode that the request means: the description itself with AT_EMPTY_PATH and no path, else what the
  * path leads to, in server.walk.ino → 0, CROSSED or -errno.
  */
-function find(server: Server, slot: number, word: number, flags: number, follow: boolean): number {
+export function find(
+  server: Server,
+  slot: number,
+  word: number,
+  flags: number,
+  follow: boolean,
+): number {
   const { walk, path } = server;
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;

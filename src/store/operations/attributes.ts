@@ -10,6 +10,7 @@ import {
   FATTR_SIZE,
   FATTR_UID,
 } from '../../../ringbuf/layout.gen.ts';
+import { chmodAcl } from '../acl.ts';
 import type { Caller } from '../caller.ts';
 import { ATIME, MTIME, now, setTime, touch } from '../clock.ts';
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM } from '../errno.ts';
@@ -17,6 +18,8 @@ import { truncate } from '../files.ts';
 import {
   getSize,
   gidOf,
+  hasAcl,
+  hasCapability,
   isDirectory,
   isRegular,
   isSymlink,
@@ -28,6 +31,7 @@ import {
 import { isOwner, may, modeAfterChown, modeAfterWrite, ownsGroup } from '../permission.ts';
 import { MAY_WRITE, S_IALLUGO, S_ISGID } from '../posix.ts';
 import type { Store } from '../store.ts';
+import { dropCapability } from '../xattrs.ts';
 import { changed, modified } from './times.ts';
 
 /** What SETATTR carries; one object per worker, refilled. */
@@ -74,7 +78,7 @@ export function setattr(
   if (status !== 0) return status;
   now(store);
   if ((valid & FATTR_SIZE) !== 0) {
-    const resized = resize(store, caller, ino, change.size, (valid & FATTR_FH) !== 0);
+    const resized = resize(store, caller, ino, change.size);
     if (resized !== 0) return resized;
   }
   if ((valid & (FATTR_UID | FATTR_GID)) !== 0 || valid === 0) chown(store, caller, ino, change);
@@ -132,22 +136,16 @@ function checkTimes(store: Store, caller: Caller, ino: number, change: Attribute
   return may(store, caller, ino, MAY_WRITE);
 }
 
-/** Truncates or extends. The times of truncate(2) move only when the size does, ftruncate's always. */
-function resize(
-  store: Store,
-  caller: Caller,
-  ino: number,
-  size: number,
-  described: boolean,
-): number {
+/** Truncates or extends. The times move even where the size does not, as on tmpfs of Linux 6.18. */
+function resize(store: Store, caller: Caller, ino: number, size: number): number {
   const mode = modeOf(store, ino);
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
-  const before = getSize(store, ino);
   // Also to the size that it has: blocks that fallocate put behind the end go.
   const status = truncate(store, ino, size);
   if (status < 0) return status;
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
-  if (size !== before || described) modified(store, ino);
+  if (hasCapability(store, ino)) dropCapability(store, ino);
+  modified(store, ino);
   return 0;
 }
 
@@ -159,6 +157,7 @@ export function truncateOnOpen(store: Store, caller: Caller, ino: number): numbe
   if (status < 0) return status;
   now(store);
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
+  if (hasCapability(store, ino)) dropCapability(store, ino);
   modified(store, ino);
   return 0;
 }
@@ -171,6 +170,7 @@ function chown(store: Store, caller: Caller, ino: number, change: AttributeChang
   const rest = modeAfterChown(caller, mode, gidOf(store, ino));
   setOwner(store, ino, uid, gid);
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
+  if (hasCapability(store, ino) && !isDirectory(store, ino)) dropCapability(store, ino);
   changed(store, ino);
 }
 
@@ -178,6 +178,7 @@ function chmod(store: Store, caller: Caller, ino: number, mode: number): void {
   let permissions = mode & S_IALLUGO;
   if (!ownsGroup(caller, gidOf(store, ino))) permissions &= ~S_ISGID;
   setMode(store, ino, permissions);
+  if (hasAcl(store, ino)) chmodAcl(store, ino);
   changed(store, ino);
 }
 

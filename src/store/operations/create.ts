@@ -1,5 +1,12 @@
 /** New names: mknod, mkdir, symlink, link, and the files that open makes (fs/namei.c, mm/shmem.c). */
-import { INODE_FLAGS, INODE_LINKABLE, LINK_MAX, PATH_MAX } from '../../../ringbuf/layout.gen.ts';
+import {
+  INODE_DEFAULT_ACL,
+  INODE_FLAGS,
+  INODE_LINKABLE,
+  LINK_MAX,
+  PATH_MAX,
+} from '../../../ringbuf/layout.gen.ts';
+import { inheritAcl } from '../acl.ts';
 import type { Caller } from '../caller.ts';
 import { now } from '../clock.ts';
 import { insert } from '../dentries.ts';
@@ -54,7 +61,10 @@ function checkParent(store: Store, caller: Caller, parent: number): number {
   return nlinkOf(store, parent) === 0 ? -ENOENT : mayCreate(store, caller, parent);
 }
 
-/** A new inode without a name in `directory`'s keeping → ino or -ENOSPC. `mode` has its type, no umask. */
+/**
+ * A new inode without a name in `directory`'s keeping → ino or -ENOSPC. `mode` has its type; the umask is
+ * taken off here, unless the directory has a default ACL, which then stands in for it.
+ */
 export function makeInode(
   store: Store,
   caller: Caller,
@@ -64,7 +74,19 @@ export function makeInode(
 ): number {
   now(store);
   const group = newGroup(store, caller, directory);
-  return allocateInode(store, newMode(store, caller, directory, mode), caller.uid, group, rdev);
+  const given = newMode(store, caller, directory, mode);
+  const type = mode & S_IFMT;
+  const flags = store.i32[inodeWord(store, directory) + INODE_FLAGS];
+  if (type === S_IFLNK || (flags & INODE_DEFAULT_ACL) === 0) {
+    const left = type === S_IFLNK ? given : given & ~caller.umask;
+    return allocateInode(store, left, caller.uid, group, rdev);
+  }
+  const ino = allocateInode(store, given, caller.uid, group, rdev);
+  if (ino < 0) return ino;
+  const status = inheritAcl(store, directory, ino, type === S_IFDIR);
+  if (status === 0) return ino;
+  freeInode(store, ino);
+  return status;
 }
 
 /** Gives the inode the name that the walk found missing → 0 or -errno, the inode then freed. */
@@ -79,7 +101,10 @@ export function nameInode(store: Store, walk: Walk, ino: number): number {
   return 0;
 }
 
-/** Makes walk.name in walk.parent, which walkPath has found missing. Used by open(O_CREAT) too. */
+/**
+ * Makes walk.name in walk.parent, which walkPath has found missing. Used by open(O_CREAT) too. `mode` with
+ * its type, without the umask.
+ */
 export function createNode(
   store: Store,
   caller: Caller,
@@ -113,7 +138,7 @@ export function mknod(
   if (allowed !== 0) return allowed;
   // A whiteout, character device 0, is anyone's.
   if (device && caller.uid !== 0 && !(type === S_IFCHR && rdev === 0)) return -EPERM;
-  const permissions = mode & S_IALLUGO & ~caller.umask;
+  const permissions = mode & S_IALLUGO;
   return createNode(store, caller, walk, (type || S_IFREG) | permissions, device ? rdev : 0);
 }
 
@@ -127,7 +152,7 @@ export function mkdir(
 ): number {
   const status = walkToNew(store, caller, walk, path, true);
   if (status !== 0) return status;
-  const permissions = mode & (0o777 | S_ISVTX) & ~caller.umask;
+  const permissions = mode & (0o777 | S_ISVTX);
   return createNode(store, caller, walk, S_IFDIR | permissions, 0);
 }
 
@@ -190,8 +215,7 @@ export function makeTemporary(
 ): number {
   const status = mayCreate(store, caller, directory);
   if (status !== 0) return status;
-  const permissions = mode & S_IALLUGO & ~caller.umask;
-  const ino = makeInode(store, caller, directory, S_IFREG | permissions, 0);
+  const ino = makeInode(store, caller, directory, S_IFREG | (mode & S_IALLUGO), 0);
   if (ino < 0 || !linkable) return ino;
   const word = inodeWord(store, ino);
   beginWrite(store, word);

@@ -10,7 +10,15 @@ import {
   seek,
   write as writeBytes,
 } from '../files.ts';
-import { getSize, gidOf, isDirectory, isRegular, modeOf, setMode } from '../inodes.ts';
+import {
+  getSize,
+  gidOf,
+  hasCapability,
+  isDirectory,
+  isRegular,
+  modeOf,
+  setMode,
+} from '../inodes.ts';
 import { modeAfterWrite } from '../permission.ts';
 import {
   FALLOC_FL_COLLAPSE_RANGE,
@@ -33,6 +41,7 @@ import {
 } from '../posix.ts';
 import { writeSpare as writeSpareBlock } from '../spares.ts';
 import type { Store } from '../store.ts';
+import { dropCapability } from '../xattrs.ts';
 import { accessed, accessedMeanwhile, modified } from './times.ts';
 
 /** Largest file offset + 1: MAX_LFS_FILESIZE of a 64-bit kernel, as a Number. */
@@ -86,6 +95,7 @@ export function beforeWrite(store: Store, caller: Caller, ino: number): void {
 }
 
 function dropSetIds(store: Store, caller: Caller, ino: number): void {
+  if (hasCapability(store, ino)) dropCapability(store, ino);
   if (caller.uid === 0) return;
   const mode = modeOf(store, ino);
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));

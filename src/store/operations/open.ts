@@ -92,9 +92,8 @@ export function create(
   const status = walkPath(store, caller, walk, path, WALK_PARENT | WALK_CREATE | follow);
   if (status !== 0) return status;
   if (walk.ino === 0) {
-    const permissions = mode & S_IALLUGO & ~caller.umask;
     // Whoever makes the file may use it as asked, whatever its mode says.
-    return createNode(store, caller, walk, S_IFREG | permissions, 0);
+    return createNode(store, caller, walk, S_IFREG | (mode & S_IALLUGO), 0);
   }
   if ((flags & O_EXCL) !== 0) return -EEXIST;
   if (isDirectory(store, walk.ino)) return -EISDIR;

@@ -9,6 +9,7 @@ import {
   SUPERBLOCK_BLOCKS_USED,
   SUPERBLOCK_INODE_LIMIT,
   SUPERBLOCK_INODES_USED,
+  SUPERBLOCK_XATTR_INODES,
 } from '../../../ringbuf/layout.gen.ts';
 import { drainLimbo } from '../blocks.ts';
 import type { Store } from '../store.ts';
@@ -21,7 +22,9 @@ export function statfs(store: Store, fsid: number, target: Int32Array, word: num
   const blocks = i32[superblockWord + SUPERBLOCK_BLOCK_LIMIT];
   const files = i32[superblockWord + SUPERBLOCK_INODE_LIMIT];
   const blocksFree = Math.max(0, blocks - i32[superblockWord + SUPERBLOCK_BLOCKS_USED]);
-  const filesFree = Math.max(0, files - i32[superblockWord + SUPERBLOCK_INODES_USED]);
+  const filesUsed =
+    i32[superblockWord + SUPERBLOCK_INODES_USED] + i32[superblockWord + SUPERBLOCK_XATTR_INODES];
+  const filesFree = Math.max(0, files - filesUsed);
   setWide(target, word + STATFS_REPLY_BLOCKS, blocks);
   setWide(target, word + STATFS_REPLY_BLOCKS_FREE, blocksFree);
   setWide(target, word + STATFS_REPLY_FILES, files);
