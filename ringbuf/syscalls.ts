@@ -38,20 +38,20 @@ export const RT_SIGRETURN = 15;
 const rows: Readonly<Record<SyscallClass, string>> = {
   fd: `
     0:read 1:write 5:fstat 8:lseek 16:ioctl 17:pread64 18:pwrite64 19:readv 20:writev 32:dup 72:fcntl
-    73:flock 74:fsync 75:fdatasync 77:ftruncate 78:getdents 91:fchmod 93:fchown 138:fstatfs
-    187:readahead 190:fsetxattr 193:fgetxattr 196:flistxattr 199:fremovexattr 217:getdents64
+    73:flock 74:fsync 75:fdatasync 77:ftruncate 91:fchmod 93:fchown 138:fstatfs
+    187:readahead 190:fsetxattr 193:fgetxattr 196:flistxattr 199:fremovexattr
     221:fadvise64 277:sync_file_range 278:vmsplice 285:fallocate 295:preadv 296:pwritev 306:syncfs
     327:preadv2 328:pwritev2 443:quotactl_fd 451:cachestat`,
   ask: `
     2:open 3:close 4:stat 6:lstat 9:mmap 10:mprotect 11:munmap 21:access 25:mremap 26:msync 33:dup2
     40:sendfile 42:connect 43:accept 44:sendto 45:recvfrom 46:sendmsg 47:recvmsg 49:bind
-    51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 76:truncate 79:getcwd 80:chdir 81:fchdir
+    51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 76:truncate 78:getdents 79:getcwd 80:chdir 81:fchdir
     82:rename 83:mkdir 84:rmdir 85:creat 86:link 87:unlink 88:symlink 89:readlink 90:chmod 92:chown
     94:lchown 95:umask 105:setuid 106:setgid 113:setreuid 114:setregid 116:setgroups 117:setresuid
     119:setresgid 122:setfsuid 123:setfsgid 132:utime 133:mknod 137:statfs 155:pivot_root
     160:setrlimit 161:chroot 162:sync 163:acct 165:mount 166:umount2 167:swapon 168:swapoff
     188:setxattr 189:lsetxattr 191:getxattr 192:lgetxattr 194:listxattr 195:llistxattr
-    197:removexattr 198:lremovexattr 231:exit_group 235:utimes 254:inotify_add_watch 257:openat
+    197:removexattr 198:lremovexattr 217:getdents64 231:exit_group 235:utimes 254:inotify_add_watch 257:openat
     258:mkdirat 259:mknodat 260:fchownat 261:futimesat 262:newfstatat 263:unlinkat 264:renameat
     265:linkat 266:symlinkat 267:readlinkat 268:fchmodat 269:faccessat 275:splice 276:tee
     280:utimensat 292:dup3 301:fanotify_mark 302:prlimit64 303:name_to_handle_at

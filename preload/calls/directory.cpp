@@ -4,6 +4,8 @@
 
 #include "../client/memory.h"
 #include "descriptors.h"
+#include "directory_entry.h"
+#include "proc_listing.h"
 #include "request.h"
 #include "user_memory.h"
 
@@ -11,13 +13,6 @@ namespace btfuse {
 
 namespace {
 
-struct Entry64 {
-  uint64_t ino;
-  int64_t off;
-  uint16_t length;
-  unsigned char type;
-  char name[];
-};
 constexpr uint64_t kEntry64Name = 19;
 
 /** READDIR of at most `size` bytes; nullptr: call.result is set. */
@@ -47,7 +42,7 @@ constexpr uint64_t kEntryName = 18;
 static_assert(kEntryName < kEntry64Name);
 
 /** One record in the old shape, in which the type is the last byte. It is never longer. */
-uint64_t to_old_entry(const Entry64& from, unsigned char* at) {
+uint64_t to_old_entry(const DirectoryEntry& from, unsigned char* at) {
   uint64_t name_length = strlen(from.name);
   uint64_t length = (kEntryName + name_length + 2 + 7) & ~7ull;
   auto* to = (Entry*)at;
@@ -60,11 +55,22 @@ uint64_t to_old_entry(const Entry64& from, unsigned char* at) {
   return length;
 }
 
+/** The host's directories; of /proc/PID/fd without what is ours. */
+Verdict list_host(Call& call) {
+  if (!may_list_descriptors()) return Verdict::PASS;
+  for (;;) {
+    long length = on_kernel(call);
+    long shown = list_without_ours((int)call.args[0], (void*)call.args[1], length);
+    // Nothing would mean the end.
+    if (shown != 0 || length <= 0) return done(call, shown);
+  }
+}
+
 }  // namespace
 
 Verdict sys_getdents64(Call& call, Thread& self) {
   uint32_t description = file_of(self, call.args[0]);
-  if (description == 0) return Verdict::PASS;
+  if (description == 0) return list_host(call);
   Slot* slot = read_entries(call, self, description, (uint32_t)call.args[2]);
   if (slot == nullptr) return Verdict::DONE;
   if (slot->status != 0) return reply(call, self, slot->status);
@@ -85,7 +91,7 @@ Verdict sys_getdents(Call& call, Thread& self) {
   const unsigned char* from = reply_payload(slot);
   uint64_t written = 0;
   for (uint64_t at = 0; at < slot->reply_length;) {
-    auto& entry = *(const Entry64*)(from + at);
+    auto& entry = *(const DirectoryEntry*)(from + at);
     at += entry.length;
     written += to_old_entry(entry, to + written);
   }

@@ -10,6 +10,7 @@
 #include "descriptors.h"
 #include "io.h"
 #include "nodes.h"
+#include "proc_listing.h"
 #include "request.h"
 #include "user_memory.h"
 
@@ -125,7 +126,11 @@ Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill
   Slot* slot = ask(call, self, paths, fill);
   if (slot == nullptr && quick.description != 0)
     return done(call, install(self, quick.description, (flags & O_CLOEXEC) != 0));
-  if (slot == nullptr) return Verdict::DONE;
+  if (slot == nullptr) {
+    if (flags & O_DIRECTORY)
+      note_listing(call.result, (const char*)call.args[(int)paths.first.path], call.stack);
+    return Verdict::DONE;
+  }
   int32_t status = slot->status;
   uint32_t description = slot->reply_description;
   if (status == 0 && is_kernel_backed(description))

@@ -7,7 +7,7 @@
 1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync
 1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 2, 2, 2, 2,  // dup dup2 sendfile connect accept sendto recvfrom sendmsg recvmsg
 0, 2, 0, 2, 2, 0, 0, 0, 2, 2, 2, 2, 2, 0, 0, 0,  // bind getsockname getpeername clone fork vfork execve exit
-0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 1, 2,  // fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
+0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 2, 2,  // fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 1, 2, 2,  // chdir fchdir rename mkdir rmdir creat link unlink symlink readlink chmod fchmod chown fchown lchown umask
 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // setuid setgid
 0, 2, 2, 0, 2, 2, 0, 2, 0, 0, 2, 2, 0, 0, 0, 0,  // setreuid setregid setgroups setresuid setresgid setfsuid setfsgid
@@ -16,7 +16,7 @@
 2, 2, 2, 2, 0, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0,  // setrlimit chroot sync acct mount umount2 swapon swapoff
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 1, 2,  // readahead setxattr lsetxattr fsetxattr getxattr
 2, 1, 2, 2, 1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0,  // lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr
-0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,  // getdents64 fadvise64
+0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0,  // getdents64 fadvise64
 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0,  // exit_group utimes
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0,  // inotify_add_watch
 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0,  // openat mkdirat mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat
