@@ -47,34 +47,10 @@ describe('paths lead where they lead on tmpfs, and calls answer alike', needs('g
     'listing',
     'resolve_how',
     'handles',
-    'cwd',
-    'exec',
-    'xattrs',
-  ])('%s', (name) => {
-    const program = compile(name);
-    const expected = run('directory', program);
-    expect(expected.status, 'the program itself works').toBe(0);
-    expect(expected.stdout.split('\n').length).toBeGreaterThan(20);
-    const same = (got: RunResult): void => {
-      expect(got.stdout.split('\n')).toEqual(expected.stdout.split('\n'));
-      expect(got.stderr).toBe(expected.stderr);
-      expect(got.status).toBe(expected.status);
-    };
-    same(run('tree', program));
-    expect(existsSync(join(host, 'bt')), 'the host got nothing').toBe(false);
-    same(run('covered', program));
-    expect(readdirSync(join(host, 'bt')), 'the host got nothing').toEqual([]);
-  });
-  test.each([
-    'resolve',
-    'metadata',
-    'names',
-    'listing',
-    'resolve_how',
-    'handles',
     'proc',
     'cwd',
     'exec',
+    'xattrs',
   ])('%s', (name) => {
     const program = compile(name);
     const expected = run('directory', program);
