@@ -7,9 +7,9 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x3119b9be52761c02ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xb60f1fe96465750cULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
-inline constexpr std::uint32_t BT_IMAGE_VERSION = 51;
+inline constexpr std::uint32_t BT_IMAGE_VERSION = 61;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
 
 /** Bytes of a block, a page and a segment header. */
@@ -20,6 +20,8 @@ inline constexpr std::uint64_t BT_CACHE_LINE_PAIR = 128ULL;
 inline constexpr std::uint64_t BT_NAME_MAX = 255ULL;
 /** Longest path with its NUL, in bytes. */
 inline constexpr std::uint64_t BT_PATH_MAX = 4096ULL;
+/** ImageTrailer.flags: the program makes system calls with hardly any stack left (Go). */
+inline constexpr std::uint64_t BT_IMAGE_SMALL_STACKS = 1ULL;
 /** Symbolic links followed in one walk, as in the kernel. */
 inline constexpr std::uint64_t BT_SYMLOOP_MAX = 40ULL;
 /** Most links of one inode; tmpfs has no lower bound. */
@@ -845,9 +847,13 @@ struct ImageTrailer {
   std::uint32_t sites_skipped;  ///< (server) Of these, left alone: the number is known and no file call.
   std::uint32_t sites_before;  ///< (server) Rewritten in form M.
   std::uint32_t sites_after;  ///< (server) Rewritten in form T.
-  unsigned char build_id[32];  ///< (server) NT_GNU_BUILD_ID of the object.
+  unsigned char build_id[32];  ///< (server) NT_GNU_BUILD_ID of the object; of a static program, the SHA-256 of its file.
   unsigned char sha256[32];  ///< (server) SHA-256 of the whole file with these 32 bytes zero.
-  unsigned char pad0_[128];
+  std::uint32_t flags;  ///< (server) IMAGE_SMALL_STACKS.
+  unsigned char pad0_[4];
+  std::uint64_t annex_vaddr;  ///< (server) Static program: where the stubs belong, behind its last segment. The page before them is the handler word's.
+  std::uint64_t annex_length;  ///< (server) Bytes of stubs, which stand in the file behind the text: whole pages.
+  unsigned char pad1_[104];
 };
 static_assert(sizeof(ImageTrailer) == 256);
 static_assert(offsetof(ImageTrailer, magic) == 0);
@@ -863,5 +869,8 @@ static_assert(offsetof(ImageTrailer, sites_before) == 56);
 static_assert(offsetof(ImageTrailer, sites_after) == 60);
 static_assert(offsetof(ImageTrailer, build_id) == 64);
 static_assert(offsetof(ImageTrailer, sha256) == 96);
+static_assert(offsetof(ImageTrailer, flags) == 128);
+static_assert(offsetof(ImageTrailer, annex_vaddr) == 136);
+static_assert(offsetof(ImageTrailer, annex_length) == 144);
 
 }  // namespace btfuse::layout

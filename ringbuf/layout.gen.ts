@@ -4,9 +4,9 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x3119b9be52761c02n;
+export const SCHEMA_HASH = 0xb60f1fe96465750cn;
 export const IMAGE_MAGIC = 0x31474d49465442n;
-export const IMAGE_VERSION = 51;
+export const IMAGE_VERSION = 61;
 export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
@@ -16,6 +16,8 @@ export const CACHE_LINE_PAIR = 128;
 export const NAME_MAX = 255;
 /** Longest path with its NUL, in bytes. */
 export const PATH_MAX = 4096;
+/** ImageTrailer.flags: the program makes system calls with hardly any stack left (Go). */
+export const IMAGE_SMALL_STACKS = 1;
 /** Symbolic links followed in one walk, as in the kernel. */
 export const SYMLOOP_MAX = 40;
 /** Most links of one inode; tmpfs has no lower bound. */
@@ -819,12 +821,18 @@ export const IMAGE_TRAILER_SITES_SKIPPED = 13;
 export const IMAGE_TRAILER_SITES_BEFORE = 14;
 /** (server) Rewritten in form T. */
 export const IMAGE_TRAILER_SITES_AFTER = 15;
-/** (server) NT_GNU_BUILD_ID of the object. */
+/** (server) NT_GNU_BUILD_ID of the object; of a static program, the SHA-256 of its file. */
 export const IMAGE_TRAILER_BUILD_ID_BYTES = 64;
 export const IMAGE_TRAILER_BUILD_ID_CAPACITY = 32;
 /** (server) SHA-256 of the whole file with these 32 bytes zero. */
 export const IMAGE_TRAILER_SHA256_BYTES = 96;
 export const IMAGE_TRAILER_SHA256_CAPACITY = 32;
+/** (server) IMAGE_SMALL_STACKS. */
+export const IMAGE_TRAILER_FLAGS = 32;
+/** (server) Static program: where the stubs belong, behind its last segment. The page before them is the handler word's. */
+export const IMAGE_TRAILER_ANNEX_VADDR = 34;
+/** (server) Bytes of stubs, which stand in the file behind the text: whole pages. */
+export const IMAGE_TRAILER_ANNEX_LENGTH = 36;
 
 /** Byte offsets as the C++ side must see them. */
 export const byteOffsets: Readonly<Record<string, number>> = {
@@ -1112,4 +1120,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'ImageTrailer.sites_after': 60,
   'ImageTrailer.build_id': 64,
   'ImageTrailer.sha256': 96,
+  'ImageTrailer.flags': 128,
+  'ImageTrailer.annex_vaddr': 136,
+  'ImageTrailer.annex_length': 144,
 };

@@ -38,7 +38,7 @@ export interface Constant {
 }
 
 /** Raised whenever src/image writes other bytes for the same object. Part of the image's file name. */
-export const IMAGE_VERSION = 51;
+export const IMAGE_VERSION = 61;
 
 /** "BTFIMG1\0" read as a little-endian u64. */
 export const IMAGE_MAGIC = 0x0031474d49465442n;
@@ -62,6 +62,7 @@ export const constants = [
 
   { name: 'NAME_MAX', value: 255, doc: 'Longest component of a path, in bytes.' },
   { name: 'PATH_MAX', value: 4096, doc: 'Longest path with its NUL, in bytes.' },
+  { name: 'IMAGE_SMALL_STACKS', value: 1, doc: 'ImageTrailer.flags: the program makes system calls with hardly any stack left (Go).' },
   { name: 'SYMLOOP_MAX', value: 40, doc: 'Symbolic links followed in one walk, as in the kernel.' },
   { name: 'LINK_MAX', value: 0x7fffffff, doc: 'Most links of one inode; tmpfs has no lower bound.' },
   { name: 'PREFIX_MAX', value: 255, doc: 'Longest mount prefix, in bytes, without NUL.' },
@@ -729,8 +730,11 @@ const imageTrailer: Struct = {
     { name: 'sites_skipped', type: 'u32', offset: 52, writer: 'server', doc: 'Of these, left alone: the number is known and no file call.' },
     { name: 'sites_before', type: 'u32', offset: 56, writer: 'server', doc: 'Rewritten in form M.' },
     { name: 'sites_after', type: 'u32', offset: 60, writer: 'server', doc: 'Rewritten in form T.' },
-    { name: 'build_id', type: 'bytes', offset: 64, count: 32, writer: 'server', doc: 'NT_GNU_BUILD_ID of the object.' },
+    { name: 'build_id', type: 'bytes', offset: 64, count: 32, writer: 'server', doc: 'NT_GNU_BUILD_ID of the object; of a static program, the SHA-256 of its file.' },
     { name: 'sha256', type: 'bytes', offset: 96, count: 32, writer: 'server', doc: 'SHA-256 of the whole file with these 32 bytes zero.' },
+    { name: 'flags', type: 'u32', offset: 128, writer: 'server', doc: 'IMAGE_SMALL_STACKS.' },
+    { name: 'annex_vaddr', type: 'u64', offset: 136, writer: 'server', doc: 'Static program: where the stubs belong, behind its last segment. The page before them is the handler word\'s.' },
+    { name: 'annex_length', type: 'u64', offset: 144, writer: 'server', doc: 'Bytes of stubs, which stand in the file behind the text: whole pages.' },
   ],
 };
 

@@ -15,6 +15,7 @@
 #include "exec_environment.h"
 #include "exec_file.h"
 #include "exec_name.h"
+#include "exec_static.h"
 #include "user_memory.h"
 
 namespace btfuse {
@@ -41,7 +42,9 @@ struct Plan {
   long fd;           ///< started from this descriptor; -1: by the name that the program gave
   const char* path;  ///< else by this one, of an interpreter on the host
   bool by_name;      ///< the request as it stands
-  bool tree;         ///< a copy of a program in the tree, which `dirfd` and `name` name
+  bool launched;     ///< a static program: the launcher is started, with what `launch` holds
+  Launch launch;
+  bool tree;  ///< a copy of a program in the tree, which `dirfd` and `name` name
   long dirfd;
   const char* name;
   uint32_t levels;  ///< "#!" lines that we follow in the kernel's place
@@ -51,6 +54,21 @@ struct Plan {
 
 uint64_t page_up(uint64_t bytes) {
   return (bytes + BT_PAGE_SIZE - 1) & ~(BT_PAGE_SIZE - 1);
+}
+
+/** The launcher maps what the kernel would have: the kernel's checks are ours. */
+int settle_static(Call& call, Thread& self, const ExecFile& file, const char* path, Plan& plan) {
+  const bool tree = file.description != 0;
+  if (!tree && file.fd < 0) return -EACCES;
+  const int allowed = may_execute(call, self, file);
+  if (allowed != 0) return allowed;
+  const long fd = tree ? copy_to_memfd(call, self, file, path) : file.fd;
+  if (fd < 0) return (int)fd;
+  const int error = prepare_launch(self, fd, plan.launch);
+  if (tree) kernel(SYS_close, fd);
+  plan.launched = error == 0;
+  plan.tree = tree;
+  return error;
 }
 
 /** What a file of this format means for the plan; ENOEXEC and EACCES as the kernel and we refuse
@@ -64,8 +82,14 @@ int settle(Call& call, Thread& self, const Request& request, ExecFile& file, con
     if (allowed != 0) return allowed;
   }
   if (tree && format == Format::OTHER) return -ENOEXEC;
-  bool unhooked = format == Format::STATIC || raises_privileges(self, file);
-  if (unhooked && !allows_static(request.envp, call.stack)) return -EACCES;
+  const StaticPolicy policy = static_policy(request.envp, call.stack);
+  const bool unreachable = format == Format::FOREIGN || raises_privileges(self, file);
+  if (format == Format::STATIC || unreachable) {
+    if (policy == StaticPolicy::REFUSE) return -EACCES;
+    if (policy == StaticPolicy::SERVE) {
+      return unreachable ? -EACCES : settle_static(call, self, file, path, plan);
+    }
+  }
   if (tree) {
     plan.fd = copy_to_memfd(call, self, file, path);
     plan.tree = true;
@@ -89,7 +113,7 @@ __attribute__((noinline)) int make_plan(Call& call, Thread& self, const Request&
                                         char (*lines)[kHeadSize], Plan& plan) {
   plan.fd = -1;
   plan.path = nullptr;
-  plan.by_name = plan.tree = false;
+  plan.by_name = plan.launched = plan.tree = false;
   plan.levels = 0;
   long dirfd = request.dirfd;
   const char* path = request.path;
@@ -108,7 +132,7 @@ __attribute__((noinline)) int make_plan(Call& call, Thread& self, const Request&
           settle(call, self, request, file, path == nullptr ? "" : path, plan.levels == 0, plan);
       close_exec(call, self, file);
       // The whole chain lies on the host: the kernel follows it from its beginning.
-      if (error == 0 && kernel_can) plan.by_name = true;
+      if (error == 0 && kernel_can && !plan.launched) plan.by_name = true;
       return error;
     }
     error = plan.levels > kScriptLevels ? -ELOOP : 0;
@@ -174,25 +198,41 @@ long start_image(const Call& call, const Request& request, const Plan& plan, cha
   return kernel(SYS_execveat, request.dirfd, request.path, argv, envp, call.args[4]);
 }
 
+__attribute__((noinline)) long start_launcher(char* const* argv, char* const* envp) {
+  char* path = (char*)__builtin_alloca(BT_PATH_MAX);
+  return launcher_path(path) ? kernel(SYS_execve, path, argv, envp) : -ENAMETOOLONG;
+}
+
 /** Gives up what the old image holds in the ring, then lets the kernel replace it. */
 long replace_image(Call& call, Thread& self, const Request& request, const Plan& plan,
                    unsigned char* memory, uint64_t environment, long count) {
   char exe[kExecNameMax];
   bool named = plan.tree && exec_name(call, self, plan.dirfd, plan.name, exe);
-  char** envp = build_environment(self, request.envp, named ? exe : nullptr, memory);
+  const char* name = plan.levels > 0 ? plan.interpreters[plan.levels - 1] : request.path;
+  char** envp = build_environment(self, request.envp, named ? exe : nullptr,
+                                  plan.launched ? &plan.launch : nullptr, name, memory);
   char* const* argv = request.argv;
   if (!plan.by_name && plan.levels > 0) {
     auto** list = (char**)(memory + environment);
-    char* name = (char*)(list + (uint64_t)count + 2 + kWordsPerLevel * plan.levels);
-    argv = build_arguments(request, plan, count, list, name);
+    char* script = (char*)(list + (uint64_t)count + 2 + kWordsPerLevel * plan.levels);
+    argv = build_arguments(request, plan, count, list, script);
   }
   release_slots(self);
+  if (plan.launched) return start_launcher(argv, envp);
   return start_image(call, request, plan, argv, envp);
+}
+
+/** Room for the names that the environment will carry. */
+uint64_t names_length(const Request& request, const Plan& plan) {
+  uint64_t length = plan.tree ? kExecNameMax : 0;
+  if (!plan.launched) return length;
+  if (plan.levels > 0) return length + kHeadSize;
+  return length + strlen(request.path);
 }
 
 __attribute__((noinline)) Verdict run_plan(Call& call, Thread& self, const Request& request,
                                            const Plan& plan) {
-  long environment = environment_size(request.envp, plan.tree ? kExecNameMax : 0, call.stack);
+  long environment = environment_size(request.envp, names_length(request, plan), call.stack);
   long count = count_pointers(request.argv, call.stack);
   if (environment < 0 || count < 0) return done(call, -EFAULT);
   environment = (environment + 7) & ~7l;
@@ -224,6 +264,7 @@ Verdict exec(Call& call, Thread& self, const Request& request) {
   if (error != 0) return done(call, error);
   Verdict verdict = run_plan(call, self, request, plan);
   if (plan.fd >= 0) kernel(SYS_close, plan.fd);
+  if (plan.launched) close_launch(plan.launch);
   return verdict;
 }
 

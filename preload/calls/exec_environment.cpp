@@ -15,11 +15,14 @@ constexpr char kSession[] = "BTFUSE_SESSION=";
 constexpr char kImages[] = "BTFUSE_IMAGES=";
 constexpr char kInherit[] = "BTFUSE_INHERIT=";
 constexpr char kExe[] = "BTFUSE_EXE=";
-constexpr char kStatic[] = "BTFUSE_STATIC=allow";
+constexpr char kProgram[] = "BTFUSE_PROGRAM=";
+constexpr char kStatic[] = "BTFUSE_STATIC=";
 /** The variables above, and a terminating null. */
-constexpr uint64_t kAdded = 6;
+constexpr uint64_t kAdded = 7;
 /** Five decimal numbers with their colons. */
 constexpr uint64_t kInheritRoom = 5 * 11;
+/** Two of them, with colons. */
+constexpr uint64_t kProgramRoom = 2 * 21;
 
 /** Does the string begin with `start`? The string is the program's and may be anywhere. */
 bool begins(const char* text, const char* start, uint64_t stack) {
@@ -105,17 +108,18 @@ long count_pointers(char* const* list, uint64_t stack) {
   }
 }
 
-long environment_size(char* const* envp, uint64_t exe_length, uint64_t stack) {
+long environment_size(char* const* envp, uint64_t names_length, uint64_t stack) {
   long count = count_pointers(envp, stack);
   if (count < 0) return count;
   uint64_t strings = sizeof kPreload + start.preload_length + 1 +
                      length_of(find(envp, kPreload, stack), stack) + sizeof kSession +
                      BT_SESSION_NAME_MAX + sizeof kImages + start.images_length + sizeof kInherit +
-                     kInheritRoom + sizeof kExe + exe_length;
+                     kInheritRoom + sizeof kExe + sizeof kProgram + kProgramRoom + names_length;
   return (long)(((uint64_t)count + kAdded) * sizeof(char*) + strings);
 }
 
-char** build_environment(Thread& self, char* const* envp, const char* exe, unsigned char* memory) {
+char** build_environment(Thread& self, char* const* envp, const char* exe, const Launch* launch,
+                         const char* name, unsigned char* memory) {
   uint64_t stack = (uint64_t)__builtin_frame_address(0);
   long count = count_pointers(envp, stack);
   char** list = (char**)memory;
@@ -128,7 +132,8 @@ char** build_environment(Thread& self, char* const* envp, const char* exe, unsig
       continue;
     }
     bool ours = begins(entry, kSession, stack) || begins(entry, kImages, stack) ||
-                begins(entry, kInherit, stack) || begins(entry, kExe, stack);
+                begins(entry, kInherit, stack) || begins(entry, kExe, stack) ||
+                begins(entry, kProgram, stack);
     if (!ours) *next++ = entry;
   }
   Writer out{(char*)(list + count + kAdded)};
@@ -149,15 +154,28 @@ char** build_environment(Thread& self, char* const* envp, const char* exe, unsig
     out.text(exe);
     out.end();
   }
+  if (launch != nullptr) {
+    *next++ = out.at;
+    out.text(kProgram);
+    out.number((uint64_t)launch->program);
+    out.text(":");
+    out.number((uint64_t)launch->image);
+    out.text(":");
+    out.text(name);
+    out.end();
+  }
   *next++ = out.at;
   write_inherit(out, process_of(self));
   *next = nullptr;
   return list;
 }
 
-bool allows_static(char* const* envp, uint64_t stack) {
-  if (count_pointers(envp, stack) <= 0) return false;
-  return find(envp, kStatic, stack) != nullptr;
+StaticPolicy static_policy(char* const* envp, uint64_t stack) {
+  if (count_pointers(envp, stack) <= 0) return StaticPolicy::SERVE;
+  const char* value = find(envp, kStatic, stack);
+  if (value == nullptr) return StaticPolicy::SERVE;
+  if (begins(value, "allow", stack)) return StaticPolicy::ALLOW;
+  return begins(value, "refuse", stack) ? StaticPolicy::REFUSE : StaticPolicy::SERVE;
 }
 
 }  // namespace btfuse

@@ -162,9 +162,9 @@ Format format_of(Call& call, Thread& self, const ExecFile& file, const char* pat
   auto& header = *(const Elf64_Ehdr*)file.head;
   if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return Format::OTHER;
   // ld.so would leave a shim of the wrong class out and go on without it.
-  if (header.e_machine == EM_386) return Format::STATIC;
+  if (header.e_machine == EM_386) return Format::FOREIGN;
   if (header.e_machine != EM_X86_64) return Format::OTHER;
-  if (header.e_ident[EI_CLASS] != ELFCLASS64) return Format::STATIC;
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) return Format::FOREIGN;
   if (has_interpreter(call, self, file)) return Format::DYNAMIC;
   // ld.so called as a program (ldd does) has no interpreter, being one, and honours LD_PRELOAD.
   const char* name = base_name(path);

@@ -9,10 +9,23 @@
 #include "descriptors.h"
 #include "mappings.h"
 #include "user_memory.h"
+#ifdef BTFUSE_STATIC
+#include "../static/threads.h"
+#endif
 
 namespace btfuse {
 
 namespace {
+
+#ifndef BTFUSE_STATIC
+// Thread-local storage is libc's business. preload/static/threads.cpp is what static programs have.
+Verdict start_thread(Call&) {
+  return Verdict::PASS;
+}
+Verdict end_thread() {
+  return Verdict::PASS;
+}
+#endif
 
 /** What a clone leaves apart and together. */
 enum Kind : uint32_t {
@@ -116,7 +129,7 @@ Verdict clone_with(Call& call, Thread& self, uint64_t flags) {
     // A thread, or a process that lives like one: its TLS block is new, and the record is the
     // parent's.
     if ((flags & CLONE_VFORK) == 0 || (flags & (CLONE_THREAD | CLONE_SETTLS)) != 0)
-      return Verdict::PASS;
+      return start_thread(call);
     return start_child(call, self, shares_files ? KIND_VFORK_SHARED : KIND_VFORK);
   }
   return start_child(call, self, shares_files ? KIND_FORK_SHARED : KIND_FORK);
@@ -221,7 +234,8 @@ extern "C" uint64_t btfuse_after_clone(long result) {
 /** One thread ends; the last one is found by the server, through the pidfd. */
 Verdict sys_exit(Call&, Thread& self) {
   release_slots(self);
-  return Verdict::PASS;
+  // A vfork child runs on its parent's thread, which goes on.
+  return self.vforks == 0 ? end_thread() : Verdict::PASS;
 }
 
 namespace {

@@ -22,6 +22,8 @@ enum class Verdict : long {
           ///< block: fork, vfork, posix_spawn. Thread creation (CLONE_SETTLS) must be PASS. Before
           ///< it answers AROUND the handler keeps call->return_address where after_clone finds it
           ///< (thread.vfork[]): nothing on the stack survives a child with a stack of its own
+  THREAD = 3,  ///< static programs only: a new thread, whose frame the handler has laid
+  EXIT = 4,    ///< static programs only: PASS, and the thread's block is free
 };
 
 /** preload/calls/dispatch.cpp: one exhaustive switch over the file calls. */
@@ -48,6 +50,10 @@ extern "C" const unsigned char btfuse_call_class[kSyscallsMax];
  * a thread whose pointer is still 0 goes to btfuse_dispatch.
  */
 extern __thread const uint32_t* btfuse_fd_table
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/** Highest free level of this thread's stack for btfuse_entry_small; 0: none made yet. */
+extern __thread uint64_t btfuse_small_stack
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 }  // namespace btfuse

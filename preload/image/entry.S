@@ -7,6 +7,13 @@
 //
 // Three ways out: the original `syscall` with all registers untouched; past it with a result; or, for
 // calls after which two processes come out, a `syscall` of our own followed by btfuse_after_clone.
+// Static programs (preload/static) know two more: a new thread gets its thread block here, and one that
+// ends gives it back.
+//
+// Two entries, chosen by what the handler word of an image holds. btfuse_entry runs the handlers on the
+// program's stack. btfuse_entry_small is for programs whose stacks are a few KiB (Go, whose system calls
+// may begin with some hundred bytes left): the handlers run on a stack of the shim's, one per thread, cut
+// into levels for the signal handlers that come in between.
 //
 // The unwind tables take rcx for the return address and the program's stack pointer for the frame: seen
 // from a handler, the caller is the function with the `syscall`, so backtraces, exceptions through
@@ -15,6 +22,8 @@
 // call.h: CallClass, Verdict and the fields of Call. start.cpp asserts these numbers.
 #define CLASS_FD 1
 #define VERDICT_DONE 1
+#define VERDICT_THREAD 3
+#define VERDICT_EXIT 4
 #define CALLS_MAX 512
 #define CALL_NR 0
 #define CALL_ARGS 8
@@ -32,40 +41,83 @@
 // btfuse::btfuse_fd_table
 #define FD_TABLE _ZN6btfuse15btfuse_fd_tableE
 
+// btfuse::btfuse_small_stack: the highest level that is free; 0: this thread has no stack of ours yet.
+#define SMALL_STACK _ZN6btfuse18btfuse_small_stackE
+#define LEVEL (32 * 1024)
+#define LEVELS 8
+
+// The register that thread-local words are found by. In a static program %fs is the program's own, and
+// nobody uses %gs.
+#ifdef BTFUSE_STATIC
+#define TP %gs
+#else
+#define TP %fs
+#endif
+
+// Onto the free level. r11 = the program's stack pointer, the flags are lost.
+        .macro  enter_level
+        mov     SMALL_STACK@gottpoff(%rip), %r11
+        subq    $LEVEL, TP:(%r11)       // taken before it is used: a signal handler takes the next one
+        mov     TP:(%r11), %r11
+        lea     LEVEL(%r11), %r11
+        xchg    %rsp, %r11
+        .endm
+// Given back after it is left. r11 is lost.
+        .macro  leave_level
+        mov     SMALL_STACK@gottpoff(%rip), %r11
+        addq    $LEVEL, TP:(%r11)
+        .endm
+
+// Builds a Call below the red zone and asks btfuse_dispatch.
+#define FRAME (RED_ZONE + CALL_SIZE + 8)
+// What a thread finds at the bottom of its stack: rcx rdi rsi, and its block (static/threads.cpp).
+#define THREAD_FRAME (RED_ZONE + 32)
+#define SYS_exit 60
+#define SYS_clone3 435
+#define SYS_arch_prctl 158
+#define ARCH_SET_GS 0x1001
+
         .text
-        .globl  btfuse_entry
-        .hidden btfuse_entry
-        .type   btfuse_entry, @function
+        .macro  entry name, small
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
         .p2align 6
-btfuse_entry:
+\name:
         .cfi_startproc simple
         .cfi_def_cfa %rsp, 0
         .cfi_register %rip, %rcx
         mov     %eax, %eax              // the kernel looks at 32 bits only
         cmp     $CALLS_MAX, %eax
-        jae     .Lask
+        jae     .Lask\small
         lea     btfuse_call_class(%rip), %r11
         movzbl  (%r11, %rax), %r11d
         cmp     $CLASS_FD, %r11d
-        ja      .Lask
-        jb      .Lpass
+        ja      .Lask\small
+        jb      .Lpass\small
         mov     FD_TABLE@gottpoff(%rip), %r11
-        mov     %fs:(%r11), %r11
+        mov     TP:(%r11), %r11
         test    %r11, %r11
-        jz      .Lask
+        jz      .Lask\small
         cmp     $FDS_IN_FIRST_PAGE, %rdi
-        jae     .Lask
+        jae     .Lask\small
         cmpl    $0, (%r11, %rdi, 4)
-        jne     .Lask
-.Lpass:
+        jne     .Lask\small
+.Lpass\small:
         sub     $2, %rcx                // an unwinder takes one off and so still finds the function
         jmp     *%rcx
 
-// Builds a Call below the red zone and asks btfuse_dispatch.
-#define FRAME (RED_ZONE + CALL_SIZE + 8)
         .p2align 4
-.Lask:
+.Lask\small:
+        .if     \small
+        mov     SMALL_STACK@gottpoff(%rip), %r11
+        cmpq    $0, TP:(%r11)
+        je      .Lmake\small
+.Lmade\small:
+        enter_level
+        .else
         mov     %rsp, %r11
+        .endif
         sub     $FRAME, %rsp
         .cfi_def_cfa_offset FRAME
         mov     %rbp, (%rsp)
@@ -98,31 +150,42 @@ btfuse_entry:
         .cfi_register %rip, %rcx
         mov     (%rsp), %rbp
         .cfi_restore %rbp
-        cmp     $VERDICT_DONE, %eax
-        mov     8 + CALL_NR(%rsp), %rax // moves leave the flags alone
-        ja      .Laround
-        jb      .Lagain
+        mov     %eax, %r11d
+        mov     8 + CALL_NR(%rsp), %rax
+        cmp     $VERDICT_DONE, %r11d
+        ja      .Laround\small
+        jb      .Lagain\small
         mov     8 + CALL_RESULT(%rsp), %rax
-        add     $FRAME, %rsp
         .cfi_remember_state
-        .cfi_def_cfa_offset 0
+        leave_frame \small
         jmp     *%rcx
         .cfi_restore_state
-.Lagain:
-        add     $FRAME, %rsp
-        .cfi_def_cfa_offset 0
-        jmp     .Lpass
+.Lagain\small:
+        .cfi_remember_state
+        leave_frame \small
+        jmp     .Lpass\small
+        .cfi_restore_state
 
 // After the syscall two may run: the child perhaps on a stack of its own, so nothing is kept on ours,
 // and a vfork child on ours, so what lay there is lost. The handler kept the return address.
-        .cfi_def_cfa_offset FRAME
-.Laround:
-        add     $FRAME, %rsp
-        .cfi_def_cfa_offset 0
+.Laround\small:
+#ifdef BTFUSE_STATIC
+        .cfi_remember_state
+        cmp     $VERDICT_THREAD, %r11d
+        je      .Lthread\small
+        ja      .Lexit\small
+#endif
+        leave_frame \small
         .cfi_undefined %rip
         syscall
-        sub     $(RED_ZONE + 64), %rsp
-        .cfi_def_cfa_offset RED_ZONE + 64
+        .if     \small
+        enter_level
+        sub     $(RED_ZONE + 80), %rsp
+        mov     %r11, 64(%rsp)
+        .else
+        sub     $(RED_ZONE + 80), %rsp
+        .endif
+        .cfi_def_cfa_offset RED_ZONE + 80
         mov     %rbp, (%rsp)
         .cfi_rel_offset %rbp, 0
         mov     %rdi, 8(%rsp)
@@ -149,10 +212,121 @@ btfuse_entry:
         mov     56(%rsp), %rax
         mov     (%rsp), %rbp
         .cfi_restore %rbp
-        add     $(RED_ZONE + 64), %rsp
+        .if     \small
+        mov     64(%rsp), %rsp
+        leave_level
+        .else
+        add     $(RED_ZONE + 80), %rsp
+        .endif
         .cfi_def_cfa_offset 0
         jmp     *%rcx
+
+#ifdef BTFUSE_STATIC
+// A new thread. The handler laid a frame for it on its stack and left in call.result what the kernel
+// shall get: the child's stack pointer (clone), or a copy of the arguments (clone3).
+        .cfi_restore_state
+.Lthread\small:
+        mov     8 + CALL_STACK(%rsp), %r11
+        sub     $THREAD_FRAME, %r11
+        mov     %rcx, (%r11)
+        mov     %rdi, 8(%r11)
+        mov     %rsi, 16(%r11)
+        mov     8 + CALL_RESULT(%rsp), %rcx
+        mov     %r11, %rsp
+        .cfi_def_cfa_offset THREAD_FRAME
+        .cfi_undefined %rip
+        .if     \small
+        leave_level
+        .endif
+        cmp     $SYS_clone3, %eax
+        cmove   %rcx, %rdi
+        cmovne  %rcx, %rsi
+        syscall
+        test    %rax, %rax
+        jnz     .Lparent\small
+        mov     $ARCH_SET_GS, %edi
+        mov     24(%rsp), %rsi
+        mov     $SYS_arch_prctl, %eax
+        syscall
+        xor     %eax, %eax
+.Lparent\small:
+        mov     (%rsp), %rcx
+        mov     8(%rsp), %rdi
+        mov     16(%rsp), %rsi
+        lea     THREAD_FRAME(%rsp), %rsp
+        .cfi_def_cfa_offset 0
+        jmp     *%rcx
+
+// The end of a thread: from here on its stack may be anybody's, and so may its block.
+.Lexit\small:
+        .cfi_def_cfa_offset FRAME
+        leave_frame \small
+        mov     TP:0, %r11
+1:      mov     btfuse_free_blocks(%rip), %rax
+        mov     %rax, 8(%r11)
+        lock cmpxchg %r11, btfuse_free_blocks(%rip)
+        jne     1b
+        mov     $SYS_exit, %eax
+        jmp     .Lpass\small
+#endif
+
+// The first call of this thread: a stack. Hardly any of the program's is used for that.
+        .if     \small
+.Lmake\small:
+        lea     -RED_ZONE(%rsp), %rsp
+        push    %rcx
+        push    %rax
+        push    %rdi
+        push    %rsi
+        push    %rdx
+        push    %r10
+        push    %r8
+        push    %r9
+        xor     %edi, %edi
+        mov     $(LEVEL * LEVELS), %esi
+        mov     $3, %edx                // PROT_READ | PROT_WRITE
+        mov     $0x4022, %r10d          // MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        mov     $-1, %r8
+        xor     %r9d, %r9d
+        mov     $9, %eax                // mmap
+        syscall
+        cmp     $-4096, %rax
+        ja      .Lnone\small
+        add     $(LEVEL * LEVELS), %rax
+        mov     SMALL_STACK@gottpoff(%rip), %r11
+        mov     %rax, TP:(%r11)
+        pop     %r9
+        pop     %r8
+        pop     %r10
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        pop     %rax
+        pop     %rcx
+        lea     RED_ZONE(%rsp), %rsp
+        mov     SMALL_STACK@gottpoff(%rip), %r11
+        jmp     .Lmade\small
+.Lnone\small:
+        lea     btfuse_no_stack(%rip), %rdi
+        and     $-16, %rsp
+        call    btfuse_die
+        .endif
         .cfi_endproc
-        .size   btfuse_entry, . - btfuse_entry
+        .size   \name, . - \name
+        .endm
+
+// Back on the program's stack; r11 is lost.
+        .macro  leave_frame small
+        .if     \small
+        mov     8 + CALL_STACK(%rsp), %rsp
+        leave_level
+        .else
+        add     $FRAME, %rsp
+        .endif
+        .cfi_def_cfa_offset 0
+        .endm
+
+        entry   btfuse_entry, 0
+        entry   btfuse_entry_small, 1
 
         .section .note.GNU-stack, "", @progbits

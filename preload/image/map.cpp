@@ -31,7 +31,7 @@ char* put_hex(char* out, const unsigned char* bytes, uint32_t length) {
   return out;
 }
 
-char* put_decimal(char* out, uint32_t number) {
+char* put_decimal(char* out, uint64_t number) {
   if (number >= 10) out = put_decimal(out, number / 10);
   *out++ = (char)('0' + number % 10);
   return out;
@@ -67,17 +67,17 @@ bool slot_fits(const Object& object, uint64_t slot) {
   return false;
 }
 
-bool is_for(const Object& object, const ImageTrailer& image, uint64_t file_size) {
-  return image.magic == BT_IMAGE_MAGIC && image.version == BT_IMAGE_VERSION &&
-         image.calls_hash == BT_IMAGE_CALLS_HASH && image.text_length + sizeof image == file_size &&
-         image.text_length % BT_PAGE_SIZE == 0 && object.build_id != nullptr &&
+bool is_for(const Object& object, const ImageTrailer& image) {
+  return image.annex_length == 0 && object.build_id != nullptr &&
          image.build_id_length == object.build_id_length &&
          image.build_id_length <= sizeof image.build_id &&
          memcmp(image.build_id, object.build_id, object.build_id_length) == 0 &&
          text_fits(object, image) && slot_fits(object, image.slot_vaddr);
 }
 
-int read_trailer(int fd, uint64_t euid, const Object& object, ImageTrailer& image) {
+}  // namespace
+
+int check_image(long fd, uint64_t euid, ImageTrailer& image) {
   struct stat found;
   const long status = kernel(SYS_fstat, fd, &found);
   if (status < 0) return (int)status;
@@ -87,10 +87,60 @@ int read_trailer(int fd, uint64_t euid, const Object& object, ImageTrailer& imag
   if (at <= 0) return -EPROTO;
   const long got = kernel(SYS_pread64, fd, &image, sizeof image, at);
   if (got != (long)sizeof image) return got < 0 ? (int)got : -EPROTO;
-  return is_for(object, image, (uint64_t)found.st_size) ? 0 : -EPROTO;
+  const bool whole = image.magic == BT_IMAGE_MAGIC && image.version == BT_IMAGE_VERSION &&
+                     image.calls_hash == BT_IMAGE_CALLS_HASH &&
+                     image.text_length % BT_PAGE_SIZE == 0 &&
+                     image.annex_length % BT_PAGE_SIZE == 0 &&
+                     image.text_length + image.annex_length == (uint64_t)at;
+  return whole ? 0 : -EPROTO;
+}
+
+long open_image(const char* path, uint64_t euid, ImageTrailer& image) {
+  const long fd = kernel(SYS_open, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const int status = check_image(fd, euid, image);
+  if (status == 0) return fd;
+  kernel(SYS_close, fd);
+  return status;
+}
+
+namespace {
+
+char* put_text(char* out, const char* text) {
+  while (*text != 0) *out++ = *text++;
+  return out;
+}
+
+/** What every name ends with. */
+void put_version(char* out) {
+  *out++ = '-';
+  out = put_decimal(out, BT_IMAGE_VERSION);
+  *out++ = '-';
+  const uint64_t calls = __builtin_bswap64(BT_IMAGE_CALLS_HASH);
+  out = put_hex(out, (const unsigned char*)&calls, sizeof calls);
+  memcpy(out, ".img", 5);
+}
+
+uint64_t nanoseconds(const timespec& time) {
+  return (uint64_t)time.tv_sec * 1'000'000'000 + (uint64_t)time.tv_nsec;
 }
 
 }  // namespace
+
+bool file_image_path(const char* directory, uint32_t length, const struct stat& file, char* path) {
+  constexpr uint32_t kRest = 192;
+  if (length + kRest > BT_PATH_MAX) return false;
+  memcpy(path, directory, length);
+  char* out = put_text(path + length, "/file");
+  const uint64_t identity[] = {file.st_dev, file.st_ino, (uint64_t)file.st_size,
+                               nanoseconds(file.st_mtim), nanoseconds(file.st_ctim)};
+  for (const uint64_t part : identity) {
+    *out++ = '-';
+    out = put_decimal(out, part);
+  }
+  put_version(out);
+  return true;
+}
 
 bool image_path(const char* directory, uint32_t length, const Object& object, char* path) {
   constexpr uint32_t kRest = 64;  // slash, version, calls hash, suffix, NUL
@@ -99,20 +149,15 @@ bool image_path(const char* directory, uint32_t length, const Object& object, ch
   char* out = path + length;
   *out++ = '/';
   out = put_hex(out, object.build_id, object.build_id_length);
-  *out++ = '-';
-  out = put_decimal(out, BT_IMAGE_VERSION);
-  *out++ = '-';
-  const uint64_t calls = __builtin_bswap64(BT_IMAGE_CALLS_HASH);
-  out = put_hex(out, (const unsigned char*)&calls, sizeof calls);
-  memcpy(out, ".img", 5);
+  put_version(out);
   return true;
 }
 
 int map_image(const Object& object, const char* path, uint64_t euid) {
-  const long fd = kernel(SYS_open, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return (int)fd;
   ImageTrailer image;
-  long status = read_trailer((int)fd, euid, object, image);
+  const long fd = open_image(path, euid, image);
+  if (fd < 0) return (int)fd;
+  long status = is_for(object, image) ? 0 : -EPROTO;
   if (status == 0) {
     // The word first: from the mapping on, any call jumps through it.
     *(uint64_t*)(object.base + image.slot_vaddr) = (uint64_t)btfuse_entry;

@@ -1,5 +1,7 @@
 // Puts a prepared image in the place of an object's text.
 #pragma once
+#include <sys/stat.h>
+
 #include "object.h"
 
 namespace btfuse {
@@ -14,5 +16,16 @@ bool image_path(const char* directory, uint32_t length, const Object& object, ch
  * for one that somebody else could have written.
  */
 int map_image(const Object& object, const char* path, uint64_t euid);
+
+/** The same for a static program, named after what fstat says of its file. */
+bool file_image_path(const char* directory, uint32_t length, const struct stat& file, char* path);
+
+/**
+ * Opens the image file, checks who owns it, and reads its trailer. A descriptor; -EPERM and -EPROTO
+ * as map_image.
+ */
+long open_image(const char* path, uint64_t euid, ImageTrailer& image);
+/** The same checks on a descriptor. 0 or -errno. */
+int check_image(long fd, uint64_t euid, ImageTrailer& image);
 
 }  // namespace btfuse

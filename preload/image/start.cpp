@@ -14,9 +14,11 @@
 namespace btfuse {
 
 Start start;
+__thread uint64_t btfuse_small_stack __attribute__((tls_model("initial-exec")));
 
 // The numbers that entry.S knows.
 static_assert(CLASS_PASS == 0 && CLASS_FD == 1 && CLASS_ASK == 2 && kSyscallsMax == 512);
+static_assert((long)Verdict::THREAD == 3 && (long)Verdict::EXIT == 4);
 static_assert((long)Verdict::PASS == 0 && (long)Verdict::DONE == 1 && (long)Verdict::AROUND == 2);
 static_assert(offsetof(Call, nr) == 0 && offsetof(Call, args) == 8);
 static_assert(offsetof(Call, return_address) == 56 && offsetof(Call, stack) == 64);
@@ -33,9 +35,12 @@ void die(const char* sentence) {
   for (;;) kernel(SYS_exit_group, 125);
 }
 
-namespace {
+extern "C" __attribute__((visibility("hidden"))) const char btfuse_no_stack[] =
+    "there is no memory for a stack.";
+extern "C" __attribute__((visibility("hidden"))) void btfuse_die(const char* sentence) {
+  die(sentence);
+}
 
-/** Value of `name` ("KEY="), or nullptr. */
 const char* variable(char** environment, const char* name) {
   const size_t length = strlen(name);
   for (; *environment != nullptr; environment++) {
@@ -46,6 +51,8 @@ const char* variable(char** environment, const char* name) {
   }
   return nullptr;
 }
+
+namespace {
 
 /** Copies a value with its NUL; -1 when it does not fit. */
 long keep(char* to, size_t capacity, const char* value) {
@@ -108,11 +115,11 @@ const char* map_failure(int error) {
   }
 }
 
-/** Asks the server to prepare the image of an object; its path into `path` (BT_PATH_MAX bytes). 0
- * or -errno. */
-int ask_for_image(const Object& object, char* path) {
-  const size_t length = strlen(object.path);
-  Slot* slot = begin(thread, (uint64_t)__builtin_frame_address(0));
+}  // namespace
+
+int request_image(Thread& self, const char* object, char* image) {
+  const size_t length = strlen(object);
+  Slot* slot = begin(self, (uint64_t)__builtin_frame_address(0));
   if (slot == nullptr) return -EIO;
   int status = -ENAMETOOLONG;
   if (length < BT_INLINE_SIZE) {
@@ -120,19 +127,21 @@ int ask_for_image(const Object& object, char* path) {
     slot->description = 0;
     slot->path_length = slot->payload_length = (uint32_t)length;
     slot->path2_length = 0;
-    memcpy(slot->payload, object.path, length);
+    memcpy(slot->payload, object, length);
     status = transact(slot);
   }
   const uint32_t reply = slot->reply_length;
   if (status == 0 && reply > 0 && reply < BT_PATH_MAX) {
-    memcpy(path, reply_payload(slot), reply);
-    path[reply] = 0;
+    memcpy(image, reply_payload(slot), reply);
+    image[reply] = 0;
   } else if (status == 0) {
     status = -ENAMETOOLONG;
   }
-  end(thread);
+  end(self);
   return status;
 }
+
+namespace {
 
 int replace_text(const Object& libc, uint64_t euid) {
   static char path[BT_PATH_MAX];
@@ -141,7 +150,7 @@ int replace_text(const Object& libc, uint64_t euid) {
     status = map_image(libc, path, euid);
   }
   if (status == 0) return 0;
-  const int asked = ask_for_image(libc, path);
+  const int asked = request_image(thread, libc.path, path);
   return asked == 0 ? map_image(libc, path, euid) : status;
 }
 
@@ -163,6 +172,15 @@ void keep_environment(char** environment, const char* session, const char* prelo
 
 }  // namespace
 
+void join_session(char** environment, const char* session, const char* preload) {
+  keep_environment(environment, session, preload);
+  Inherited inherited;
+  const char* handed_on = variable(environment, "BTFUSE_INHERIT=");
+  const bool inherits = handed_on != nullptr && parse_inherited(handed_on, inherited);
+  const int attached = attach(start.session, inherits ? &inherited : nullptr);
+  if (attached != 0) die(attach_failure(attached));
+}
+
 /** Called by the loader as DT_INIT, with what main will get. */
 extern "C" __attribute__((visibility("hidden"))) void btfuse_init(int, char**, char** environment) {
   const char* session = variable(environment, "BTFUSE_SESSION=");
@@ -175,13 +193,7 @@ extern "C" __attribute__((visibility("hidden"))) void btfuse_init(int, char**, c
   if (!find_libc(objects, libc))
     die("this program does not run on glibc (no libc.so.6 is loaded).");
   if (libc.build_id == nullptr) die("this program's libc has no build-id.");
-  keep_environment(environment, session, own_path(objects));
-
-  Inherited inherited;
-  const char* handed_on = variable(environment, "BTFUSE_INHERIT=");
-  const bool inherits = handed_on != nullptr && parse_inherited(handed_on, inherited);
-  const int attached = attach(start.session, inherits ? &inherited : nullptr);
-  if (attached != 0) die(attach_failure(attached));
+  join_session(environment, session, own_path(objects));
   const int mapped = replace_text(libc, auxiliary(auxv, AT_EUID));
   if (mapped != 0) die(map_failure(mapped));
 }

@@ -62,14 +62,14 @@ function paddingOf(elf: Elf, sweep: Sweep): { from: number; to: number } {
 }
 
 /** Overwrites the displaced bytes: a jump to the stub, and int3 in what nothing can reach any more. */
-function rewriteSite(text: Uint8Array, base: number, site: Site, stub: number): void {
+export function rewriteSite(text: Uint8Array, base: number, site: Site, stub: number): void {
   const displaced = text.subarray(site.from - base, site.to - base);
   displaced.fill(INT3);
   displaced.set([0xe9, ...int32(stub - (site.from + JUMP_SIZE))]);
 }
 
 /** Throws ElfError when two sites would displace the same bytes: a mistake of the planner. */
-function checkDisjoint(sites: readonly Site[]): void {
+export function checkDisjoint(sites: readonly Site[]): void {
   let end = 0;
   for (const site of [...sites].sort((a, b) => a.from - b.from)) {
     if (site.from < end) throw new ElfError(`two rewrites overlap at 0x${site.from.toString(16)}`);

@@ -5,12 +5,14 @@
  * The directory is trusted like the shim itself, because programs run what lies in it: only root or the
  * user who runs the session may be able to write it.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
+  type BigIntStats,
   chmodSync,
   closeSync,
   constants,
   fstatSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -23,11 +25,17 @@ import {
 import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import { IMAGE_CALLS_HASH, IMAGE_VERSION } from '../../ringbuf/layout.gen.ts';
+import { IMAGE_CALLS_HASH, IMAGE_SMALL_STACKS, IMAGE_VERSION } from '../../ringbuf/layout.gen.ts';
 import { type Elf, ElfError, parseElf, readingTables } from './elf.ts';
+import {
+  addAbsoluteTargets,
+  hasSmallStacks,
+  isStaticProgram,
+  patchExecutable,
+} from './executable.ts';
 import { patchText } from './patch.ts';
 import { planSites, type Site } from './sites.ts';
-import { sweep } from './sweep.ts';
+import { type Sweep, sweep } from './sweep.ts';
 import { readImage, sealImage, type Trailer } from './trailer.ts';
 
 /** An image cannot be made or must not be used; the message is a whole sentence for the user. */
@@ -85,6 +93,16 @@ export function checkImagesDir(path: string): void {
   }
 }
 
+/**
+ * The name that an image of a static program also has: what stat says of the file, so that the launcher
+ * finds it without reading the program. preload/image/map.cpp forms the same.
+ */
+function fileName(of: BigIntStats): string {
+  const calls = IMAGE_CALLS_HASH.toString(16).padStart(16, '0');
+  const identity = [of.dev, of.ino, of.size, of.mtimeNs, of.ctimeNs].join('-');
+  return `file-${identity}-${IMAGE_VERSION}-${calls}.img`;
+}
+
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
@@ -110,13 +128,7 @@ export function analyse(elf: Elf, paddingMax?: number): Analysis {
   if (elf.buildId === undefined || elf.buildId.length < 8) throw new ElfError('it has no build-id');
   const swept = readingTables(() => sweep(elf));
   if (swept.syscalls.length === 0) throw new ElfError('it makes no system calls of its own');
-  const sites = planSites(elf, swept);
-  const missed = sites.find((site) => site.form === 'none');
-  if (missed !== undefined) {
-    throw new ElfError(
-      `the system call at 0x${missed.vaddr.toString(16)} cannot be hooked (${missed.reason})`,
-    );
-  }
+  const sites = plan(elf, swept);
   const patched = patchText(elf, swept, sites, paddingMax);
   const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
   return {
@@ -135,6 +147,47 @@ export function analyse(elf: Elf, paddingMax?: number): Analysis {
       skipped: count('skip'),
       before: count('M'),
       after: count('T'),
+    },
+  };
+}
+
+/** One hookable call left unhooked would see the files of the host. */
+function plan(elf: Elf, swept: Sweep): Site[] {
+  const sites = planSites(elf, swept);
+  const missed = sites.find((site) => site.form === 'none');
+  if (missed === undefined) return sites;
+  throw new ElfError(
+    `the system call at 0x${missed.vaddr.toString(16)} cannot be hooked (${missed.reason})`,
+  );
+}
+
+/** The image of a static program, named after the hash of its file. */
+export function analyseStatic(elf: Elf): Analysis {
+  const identity = createHash('sha256').update(elf.bytes).digest();
+  const swept = readingTables(() => sweep(elf));
+  addAbsoluteTargets(elf, swept);
+  const sites = plan(elf, swept);
+  const patched = patchExecutable(elf, swept, sites);
+  const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
+  return {
+    sites,
+    text: patched.bytes,
+    instructions: swept.instructions,
+    padding: patched.annexLength,
+    paddingUsed: patched.annexUsed,
+    inGaps: 0,
+    trailer: {
+      buildId: identity,
+      textVaddr: patched.vaddr,
+      textLength: patched.bytes.length - patched.annexLength,
+      slotVaddr: patched.slotVaddr,
+      sites: sites.length,
+      skipped: count('skip'),
+      before: count('M'),
+      after: count('T'),
+      flags: hasSmallStacks(elf) ? IMAGE_SMALL_STACKS : 0,
+      annexVaddr: patched.annexVaddr,
+      annexLength: patched.annexLength,
     },
   };
 }
@@ -173,22 +226,38 @@ function writeImage(path: string, file: Uint8Array): void {
   }
 }
 
-/** Images hashed by this process: path → device, inode, size and time of the last change, mode included. */
+/** Images hashed by this process: path → device, inode, size, time of writing and mode. */
 const verified = new Map<string, string>();
 
-function identity(path: string): string {
+/** Not the time of the last change: a second name changes that. */
+function hashed(path: string): string {
   const s = lstatSync(path, { bigint: true });
-  return `${s.dev}:${s.ino}:${s.size}:${s.ctimeNs}`;
+  return `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.mode}`;
+}
+
+function isVerified(path: string): boolean {
+  const known = verified.get(path);
+  return (
+    known !== undefined && lstatSync(path, { throwIfNoEntry: false }) && hashed(path) === known
+  ) === true;
+}
+
+function nameAfterFile(image: string, name: string): void {
+  const temporary = `${name}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  linkSync(image, temporary);
+  // A no-op, leaving the temporary name, when both are one file already.
+  renameSync(temporary, name);
+  rmSync(temporary, { force: true });
 }
 
 /** A client may have named the file: it may be a pipe, or endless. */
-async function readObject(path: string): Promise<Uint8Array> {
+async function readObject(path: string): Promise<{ bytes: Uint8Array; found: BigIntStats }> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const found = await file.stat();
+    const found = await file.stat({ bigint: true });
     if (!found.isFile()) throw new ElfError('it is no regular file');
     if (found.size > OBJECT_MAX) throw new ElfError('it is too large');
-    return await file.readFile();
+    return { bytes: await file.readFile(), found };
   } finally {
     await file.close();
   }
@@ -201,22 +270,20 @@ async function readObject(path: string): Promise<Uint8Array> {
 export async function prepareImage(objectPath: string, imagesDir: string): Promise<string> {
   checkImagesDir(imagesDir);
   try {
-    const elf = parseElf(await readObject(objectPath));
-    if (elf.buildId === undefined) throw new ElfError('it has no build-id');
-    const path = join(imagesDir, imageName(elf.buildId));
-    const known = verified.get(path);
-    if (
-      known !== undefined &&
-      lstatSync(path, { throwIfNoEntry: false }) &&
-      identity(path) === known
-    ) {
-      return path;
+    const { bytes, found } = await readObject(objectPath);
+    const elf = parseElf(bytes);
+    const isStatic = isStaticProgram(elf);
+    const identity = isStatic ? createHash('sha256').update(bytes).digest() : elf.buildId;
+    if (identity === undefined) throw new ElfError('it has no build-id');
+    const path = join(imagesDir, imageName(identity));
+    if (!isVerified(path)) {
+      if (readTrusted(path, identity) === undefined) {
+        const { text, trailer } = isStatic ? analyseStatic(elf) : analyse(elf);
+        writeImage(path, sealImage(text, trailer));
+      }
+      verified.set(path, hashed(path));
     }
-    if (readTrusted(path, elf.buildId) === undefined) {
-      const { text, trailer } = analyse(elf);
-      writeImage(path, sealImage(text, trailer));
-    }
-    verified.set(path, identity(path));
+    if (isStatic) nameAfterFile(path, join(imagesDir, fileName(found)));
     return path;
   } catch (error) {
     if (error instanceof ImageError) throw error;

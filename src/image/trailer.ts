@@ -3,10 +3,13 @@ import { createHash } from 'node:crypto';
 import {
   IMAGE_CALLS_HASH,
   IMAGE_MAGIC,
+  IMAGE_TRAILER_ANNEX_LENGTH,
+  IMAGE_TRAILER_ANNEX_VADDR,
   IMAGE_TRAILER_BUILD_ID_BYTES,
   IMAGE_TRAILER_BUILD_ID_CAPACITY,
   IMAGE_TRAILER_BUILD_ID_LENGTH,
   IMAGE_TRAILER_CALLS_HASH,
+  IMAGE_TRAILER_FLAGS,
   IMAGE_TRAILER_MAGIC,
   IMAGE_TRAILER_RECORD_SIZE,
   IMAGE_TRAILER_SHA256_BYTES,
@@ -32,6 +35,10 @@ export interface Trailer {
   readonly skipped: number;
   readonly before: number;
   readonly after: number;
+  /** Of a static program only (executable.ts). */
+  readonly flags?: number;
+  readonly annexVaddr?: number;
+  readonly annexLength?: number;
 }
 
 /** SHA-256 over the file with the hash field zero. */
@@ -61,6 +68,9 @@ export function sealImage(text: Uint8Array, trailer: Trailer): Uint8Array {
   u64(IMAGE_TRAILER_CALLS_HASH, IMAGE_CALLS_HASH);
   u64(IMAGE_TRAILER_TEXT_VADDR, BigInt(trailer.textVaddr));
   u64(IMAGE_TRAILER_TEXT_LENGTH, BigInt(trailer.textLength));
+  u32(IMAGE_TRAILER_FLAGS, trailer.flags ?? 0);
+  u64(IMAGE_TRAILER_ANNEX_VADDR, BigInt(trailer.annexVaddr ?? 0));
+  u64(IMAGE_TRAILER_ANNEX_LENGTH, BigInt(trailer.annexLength ?? 0));
   u64(IMAGE_TRAILER_SLOT_VADDR, BigInt(trailer.slotVaddr));
   u32(IMAGE_TRAILER_SITES, trailer.sites);
   u32(IMAGE_TRAILER_SITES_SKIPPED, trailer.skipped);
@@ -85,7 +95,7 @@ export function readImage(file: Uint8Array, buildId: Uint8Array): Trailer | unde
     u64(IMAGE_TRAILER_MAGIC) === IMAGE_MAGIC &&
     u32(IMAGE_TRAILER_VERSION) === IMAGE_VERSION &&
     u64(IMAGE_TRAILER_CALLS_HASH) === IMAGE_CALLS_HASH &&
-    u64(IMAGE_TRAILER_TEXT_LENGTH) === BigInt(at) &&
+    u64(IMAGE_TRAILER_TEXT_LENGTH) + u64(IMAGE_TRAILER_ANNEX_LENGTH) === BigInt(at) &&
     u32(IMAGE_TRAILER_BUILD_ID_LENGTH) === buildId.length &&
     Buffer.compare(file.subarray(idAt, idAt + buildId.length), buildId) === 0 &&
     Buffer.compare(hash, digest(file)) === 0;
@@ -93,11 +103,14 @@ export function readImage(file: Uint8Array, buildId: Uint8Array): Trailer | unde
   return {
     buildId,
     textVaddr: Number(u64(IMAGE_TRAILER_TEXT_VADDR)),
-    textLength: at,
+    textLength: Number(u64(IMAGE_TRAILER_TEXT_LENGTH)),
     slotVaddr: Number(u64(IMAGE_TRAILER_SLOT_VADDR)),
     sites: u32(IMAGE_TRAILER_SITES),
     skipped: u32(IMAGE_TRAILER_SITES_SKIPPED),
     before: u32(IMAGE_TRAILER_SITES_BEFORE),
     after: u32(IMAGE_TRAILER_SITES_AFTER),
+    flags: u32(IMAGE_TRAILER_FLAGS),
+    annexVaddr: Number(u64(IMAGE_TRAILER_ANNEX_VADDR)),
+    annexLength: Number(u64(IMAGE_TRAILER_ANNEX_LENGTH)),
   };
 }
