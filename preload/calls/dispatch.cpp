@@ -4,6 +4,9 @@
 
 #include "calls.h"
 #include "dispatch_refused.h"
+#ifdef BTFUSE_STATIC
+#include "../static/own_exe.h"
+#endif
 
 namespace btfuse {
 
@@ -100,6 +103,10 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
   Call& call = *at;
   Thread& self = thread;
   if (client.ring == nullptr) return Verdict::PASS;
+#ifdef BTFUSE_STATIC
+  Verdict redirected;
+  if (redirect_own_exe(call, redirected)) return redirected;
+#endif
   switch (call.nr) {
     ROUTE(close);
     ROUTE(close_range);

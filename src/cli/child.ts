@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { exits, Failure } from './failure.ts';
 import { escapeText } from './names.ts';
+import { launcherPath } from './paths.ts';
 import type { FoundProgram } from './program.ts';
 
 export interface ChildOptions {
@@ -17,10 +18,10 @@ export interface ChildOptions {
 
 /** Runs it to its end → exit status as a shell shows it. */
 export async function runChild(options: ChildOptions): Promise<number> {
-  const { path, argv } = launch(options.program, options.argv);
+  const { path, argv, env } = launch(options.program, options.argv);
   const child = spawn(path, argv.slice(1), {
     argv0: argv[0]!,
-    env: options.env,
+    env: { ...options.env, ...env },
     stdio: stdioOf(options.descriptors),
   });
   return new Promise((resolve, reject) => {
@@ -32,9 +33,16 @@ export async function runChild(options: ChildOptions): Promise<number> {
   });
 }
 
-/** The kernel cannot start a program of the tree; a shell that lives in the session can. */
+/**
+ * The kernel cannot start a program of the tree, nor a script for a static interpreter; a shell that
+ * lives in the session can. A static program is the launcher's.
+ */
 function launch(program: FoundProgram, argv: readonly string[]) {
-  if (!program.inTree) return { path: program.path, argv };
+  if (program.launched === 'program') {
+    const env = { BTFUSE_PROGRAM: `-1:-1:${program.path}` };
+    return { path: launcherPath, argv, env };
+  }
+  if (!program.inTree && program.launched === undefined) return { path: program.path, argv };
   return { path: '/bin/sh', argv: ['sh', '-c', 'exec "$@"', 'sh', program.path, ...argv.slice(1)] };
 }
 

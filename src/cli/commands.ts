@@ -38,10 +38,10 @@ export const commands: readonly Command[] = [
     least: 1,
     complete: 'command',
     passThrough: true,
-    options: [...server, 'import', 'export', 'keep', 'session'],
+    options: [...server, 'import', 'export', 'keep', 'static', 'session'],
     details: `The tree is private to CMD and its children, lives in memory and is gone when CMD ends, unless --keep
 or --session says otherwise. The exit status is that of CMD, 128 + N when signal N ended it, 125 when
-btfuse itself failed, 126 when CMD cannot be run (static and setuid programs among them), 127 when it is
+btfuse itself failed, 126 when CMD cannot be run (setuid programs among them), 127 when it is
 not there.
 
   btfuse run -- bash -c 'echo hello > /bt/hello && cat /bt/hello'

@@ -18,7 +18,7 @@ import { escapeText } from './names.ts';
 import { print } from './output.ts';
 import type { Parsed } from './parse.ts';
 import { addonPath, commandPath, shimPath, shimPathIsUsable } from './paths.ts';
-import { findProgram, whyUnreachable } from './program.ts';
+import { checkReachable, findProgram, whyUnreachable } from './program.ts';
 import { defaultPrefix } from './serve.ts';
 import { allSessions } from './sessions.ts';
 import { formatSize } from './sizes.ts';
@@ -227,7 +227,7 @@ function limits(): Finding[] {
     found(
       'note',
       'static',
-      'statically linked programs (many Go ones) cannot be run: `run` refuses them',
+      'statically linked programs (many Go ones) are started by a launcher: /proc/PID/exe names it',
     ),
     found('note', 'setuid', 'setuid programs cannot be run: the loader drops LD_PRELOAD there'),
     found(
@@ -238,10 +238,21 @@ function limits(): Finding[] {
   ];
 }
 
-function program(command: string): Finding[] {
+async function program(command: string): Promise<Finding[]> {
   const { path } = findProgram(command, defaultPrefix, () => 'missing');
   const obstacle = whyUnreachable(path);
   if (obstacle !== undefined)
     return [found('broken', 'program', `${escapeText(path)} ${obstacle}`)];
+  const launched = checkReachable(path, 'serve');
+  if (launched !== undefined) {
+    try {
+      await prepareImage(launched, defaultImagesDir());
+    } catch (error) {
+      return [
+        found('broken', 'program', `static program ${(error as Error).message.replace(/\.$/, '')}`),
+      ];
+    }
+    return [found('ok', 'program', `${escapeText(path)} is static, and can see a tree`)];
+  }
   return [found('ok', 'program', `${escapeText(path)} can see a tree`)];
 }

@@ -15,12 +15,17 @@ export interface OptionValues {
   import: string;
   export: string;
   keep: true;
+  static: StaticMode;
   session: string;
   long: true;
   recursive: true;
   help: true;
   version: true;
 }
+/** What becomes of static programs. */
+export type StaticMode = 'serve' | 'refuse' | 'allow';
+const staticModes: readonly string[] = ['serve', 'refuse', 'allow'] satisfies StaticMode[];
+
 export type OptionName = keyof OptionValues;
 
 export interface Option<Value> {
@@ -89,6 +94,15 @@ export const options: { readonly [Name in OptionName]: Option<OptionValues[Name]
     parse: nonEmpty,
   },
   keep: { doc: 'Leave the server up afterwards, and say its name' },
+  static: {
+    value: 'MODE',
+    doc: 'Static programs: serve (default), refuse, or allow them on the files of the host',
+    complete: staticModes,
+    parse: (text) =>
+      staticModes.includes(text)
+        ? (text as StaticMode)
+        : { mistake: 'is none of serve, refuse and allow' },
+  },
   session: {
     value: 'NAME',
     doc: 'Session to use; `run` starts it when it is not up, and leaves it up',

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { inspectProgram } from '../image/inspect.ts';
 import { exits, Failure } from './failure.ts';
 import { escapeText } from './names.ts';
+import type { StaticMode } from './options.ts';
 
 /** What the tree says of a path in it: "missing", "directory", or whether it may be executed. */
 export type TreeLookup = (path: string) => 'missing' | 'directory' | 'plain' | 'executable';
@@ -12,6 +13,8 @@ export interface FoundProgram {
   readonly path: string;
   /** It lies in the tree: the kernel cannot start it, the shim can. */
   readonly inTree: boolean;
+  /** It is static, or a script with a static interpreter, and so not for the kernel to start either. */
+  readonly launched?: 'program' | 'interpreter';
 }
 
 /** A script's interpreter may be a script; the kernel goes so deep too. */
@@ -38,8 +41,11 @@ export function findProgram(command: string, prefix: string, lookup: TreeLookup)
   throw new Failure(`${name}: ${reason}`, exits.NOT_FOUND);
 }
 
-/** Ends with 126 where the program would run outside the session without anybody noticing. */
-export function checkReachable(path: string): void {
+/**
+ * Ends with 126 where the program would run outside the session without anybody noticing. Returns the
+ * static program that will run, if it is one.
+ */
+export function checkReachable(path: string, mode: StaticMode): string | undefined {
   let current = path;
   for (let depth = 0; depth < INTERPRETERS_MAX; depth += 1) {
     const obstacle = whyUnreachable(current);
@@ -48,9 +54,18 @@ export function checkReachable(path: string): void {
       throw new Failure(`${escapeText(current)}${through} ${obstacle}`, exits.NOT_EXECUTABLE);
     }
     const program = inspectOrGiveUp(current);
-    if (program?.kind !== 'script' || program.interpreter === undefined) return;
+    if (program?.kind === 'static') return checkStatic(current, mode);
+    if (program?.kind !== 'script' || program.interpreter === undefined) return undefined;
     current = program.interpreter;
   }
+  return undefined;
+}
+
+function checkStatic(path: string, mode: StaticMode): string | undefined {
+  if (mode === 'serve') return path;
+  if (mode === 'allow') return undefined;
+  const sentence = `${escapeText(path)} is statically linked, and --static refuse is given`;
+  throw new Failure(sentence, exits.NOT_EXECUTABLE);
 }
 
 /** The reason why LD_PRELOAD does not reach this program, as the end of a sentence. */
@@ -60,8 +75,6 @@ export function whyUnreachable(path: string): string | undefined {
     return 'is a setuid program: the loader drops LD_PRELOAD there, so it would see the files of the host';
   }
   switch (program?.kind) {
-    case 'static':
-      return 'is statically linked: LD_PRELOAD does not reach it, so it would see the files of the host';
     case 'setuid':
       return 'has file capabilities: the loader drops LD_PRELOAD there, so it would see the files of the host';
     case 'other-arch':

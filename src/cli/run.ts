@@ -3,15 +3,15 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Connection } from '../client/connect.ts';
 
-import { ensureImages } from '../image/prepare.ts';
+import { defaultImagesDir, ensureImages, ImageError, prepareImage } from '../image/prepare.ts';
 import { startServer } from '../server/session.ts';
 import { runChild } from './child.ts';
 import { inheritedDescriptors } from './descriptors.ts';
 import { startDetached } from './detached.ts';
 import { programEnvironment, refuseNesting } from './environment.ts';
-import { complain, Failure } from './failure.ts';
+import { complain, exits, Failure } from './failure.ts';
 import { breathe, interrupt } from './interrupt.ts';
-import type { OptionValues } from './options.ts';
+import type { OptionValues, StaticMode } from './options.ts';
 import type { Parsed } from './parse.ts';
 import { checkBuilt } from './paths.ts';
 import { checkReachable, type FoundProgram, findProgram, type TreeLookup } from './program.ts';
@@ -39,7 +39,8 @@ export async function run({ values, operands }: Parsed): Promise<number> {
   forwardSignals(() => child, interrupt);
   checkBuilt();
   refuseNesting(values.session);
-  const early = findEarly(operands[0]!, prefixOf(values));
+  const statics = staticMode(values);
+  const early = await findEarly(operands[0]!, prefixOf(values), statics);
   await ensureImages();
   sweepPrivate();
   const lease = await leaseSession(values);
@@ -56,12 +57,16 @@ export async function run({ values, operands }: Parsed): Promise<number> {
       await importTree(await tree(), values.import);
     }
     const program =
-      early ?? find(operands[0]!, lease.prefix, treeLookup(await tree(), lease.prefix));
+      early ??
+      (await find(operands[0]!, lease.prefix, treeLookup(await tree(), lease.prefix), statics));
     const status = await runChild({
       program,
       argv: operands,
       descriptors,
-      env: programEnvironment(lease.name),
+      env: {
+        ...programEnvironment(lease.name),
+        ...(values.static !== undefined && { BTFUSE_STATIC: values.static }),
+      },
       started: (process) => {
         child = process;
         started = true;
@@ -123,6 +128,13 @@ function attach(name: string, values: Partial<OptionValues>): Lease {
   return { name, prefix: session.prefix, release: async () => {} };
 }
 
+/** The option, else what the environment says, as the shim reads it. */
+function staticMode(values: Partial<OptionValues>): StaticMode {
+  if (values.static !== undefined) return values.static;
+  const given = process.env.BTFUSE_STATIC;
+  return given === 'allow' || given === 'refuse' ? given : 'serve';
+}
+
 /** Where the tree will be, as far as one can tell before the session is up. */
 function prefixOf(values: Partial<OptionValues>): string {
   if (values.mount !== undefined) return values.mount;
@@ -131,14 +143,18 @@ function prefixOf(values: Partial<OptionValues>): string {
 }
 
 /** A CMD that cannot be run is told before anything starts; undefined: the tree has to be asked. */
-function findEarly(command: string, prefix: string): FoundProgram | undefined {
+async function findEarly(
+  command: string,
+  prefix: string,
+  statics: StaticMode,
+): Promise<FoundProgram | undefined> {
   let mayBeInTree = false;
   const lookup: TreeLookup = () => {
     mayBeInTree = true;
     return 'missing';
   };
   try {
-    const program = find(command, prefix, lookup);
+    const program = await find(command, prefix, lookup, statics);
     return mayBeInTree ? undefined : program;
   } catch (error) {
     if (!mayBeInTree) throw error;
@@ -146,10 +162,23 @@ function findEarly(command: string, prefix: string): FoundProgram | undefined {
   }
 }
 
-function find(command: string, prefix: string, lookup: TreeLookup): FoundProgram {
+async function find(
+  command: string,
+  prefix: string,
+  lookup: TreeLookup,
+  statics: StaticMode,
+): Promise<FoundProgram> {
   const program = findProgram(command, prefix, lookup);
-  if (!program.inTree) checkReachable(program.path);
-  return program;
+  if (program.inTree) return program;
+  const launched = checkReachable(program.path, statics);
+  if (launched === undefined) return program;
+  try {
+    await prepareImage(launched, defaultImagesDir());
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    throw new Failure(`static program ${error.message.replace(/\.$/, '')}`, exits.NOT_EXECUTABLE);
+  }
+  return { ...program, launched: launched === program.path ? 'program' : 'interpreter' };
 }
 
 function treeLookup(tree: Connection, prefix: string): TreeLookup {

@@ -39,7 +39,11 @@ export function hasSmallStacks(elf: Elf): boolean {
       s.type === PT_NOTE &&
       Buffer.from(elf.bytes.subarray(s.offset, s.offset + s.fileSize)).includes(GO_NOTE),
   );
-  return named || noted || Buffer.from(elf.bytes.buffer, elf.bytes.byteOffset, elf.bytes.length).includes(GO_BUILD_INFO);
+  return (
+    named ||
+    noted ||
+    Buffer.from(elf.bytes.buffer, elf.bytes.byteOffset, elf.bytes.length).includes(GO_BUILD_INFO)
+  );
 }
 
 /**
@@ -60,7 +64,8 @@ export function addAbsoluteTargets(elf: Elf, swept: Sweep): void {
         // The high byte first: it differs nearly always.
         const high = bytes[p - 1]!;
         if (high !== 0 && high > to / 2 ** 24) continue;
-        const value = bytes[p - 4]! + bytes[p - 3]! * 2 ** 8 + bytes[p - 2]! * 2 ** 16 + high * 2 ** 24;
+        const value =
+          bytes[p - 4]! + bytes[p - 3]! * 2 ** 8 + bytes[p - 2]! * 2 ** 16 + high * 2 ** 24;
         if (value >= from && value < to) targets[value - from] = 1;
       }
       continue;
@@ -84,11 +89,7 @@ export interface PatchedExecutable {
   readonly annexUsed: number;
 }
 
-export function patchExecutable(
-  elf: Elf,
-  swept: Sweep,
-  sites: readonly Site[],
-): PatchedExecutable {
+export function patchExecutable(elf: Elf, swept: Sweep, sites: readonly Site[]): PatchedExecutable {
   const { text } = swept;
   const vaddr = pageDown(text.vaddr);
   const lead = text.vaddr - vaddr;

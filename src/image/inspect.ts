@@ -64,7 +64,9 @@ export function inspectProgram(path: string): Program {
   if (changesIds(path)) return { kind: 'setuid', hasCapabilities: false };
   const elf = parseElf(readFileSync(path));
   const loader = elf.segments.find((s) => s.type === PT_INTERP);
-  if (loader === undefined) return { kind: 'static' };
+  if (loader === undefined) {
+    return gainsCapabilities(path) ? { kind: 'setuid', hasCapabilities: true } : { kind: 'static' };
+  }
   const name = elf.bytes.subarray(loader.offset, loader.offset + loader.fileSize);
   const interpreter = Buffer.from(name).toString('latin1').replace(/\0.*$/s, '');
   if (gainsCapabilities(path)) return { kind: 'setuid', interpreter, hasCapabilities: true };

@@ -65,6 +65,11 @@ function paddingOf(elf: Elf, sweep: Sweep): { from: number; to: number } {
 export function rewriteSite(text: Uint8Array, base: number, site: Site, stub: number): void {
   const displaced = text.subarray(site.from - base, site.to - base);
   displaced.fill(INT3);
+  if (site.via !== undefined) {
+    displaced.set([0xeb, (site.via - site.to) & 0xff]);
+    text.set([0xe9, ...int32(stub - (site.via + JUMP_SIZE))], site.via - base);
+    return;
+  }
   displaced.set([0xe9, ...int32(stub - (site.from + JUMP_SIZE))]);
 }
 

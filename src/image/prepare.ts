@@ -33,9 +33,10 @@ import {
   isStaticProgram,
   patchExecutable,
 } from './executable.ts';
+import { findGaps, type Gap } from './gaps.ts';
 import { patchText } from './patch.ts';
-import { planSites, type Site } from './sites.ts';
-import { type Sweep, sweep } from './sweep.ts';
+import { JUMP_SIZE, planByGap, planSites, type Site } from './sites.ts';
+import { sweep } from './sweep.ts';
 import { readImage, sealImage, type Trailer } from './trailer.ts';
 
 /** An image cannot be made or must not be used; the message is a whole sentence for the user. */
@@ -128,7 +129,8 @@ export function analyse(elf: Elf, paddingMax?: number): Analysis {
   if (elf.buildId === undefined || elf.buildId.length < 8) throw new ElfError('it has no build-id');
   const swept = readingTables(() => sweep(elf));
   if (swept.syscalls.length === 0) throw new ElfError('it makes no system calls of its own');
-  const sites = plan(elf, swept);
+  const sites = planSites(elf, swept);
+  checkHooked(sites);
   const patched = patchText(elf, swept, sites, paddingMax);
   const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
   return {
@@ -152,10 +154,9 @@ export function analyse(elf: Elf, paddingMax?: number): Analysis {
 }
 
 /** One hookable call left unhooked would see the files of the host. */
-function plan(elf: Elf, swept: Sweep): Site[] {
-  const sites = planSites(elf, swept);
+function checkHooked(sites: readonly Site[]): void {
   const missed = sites.find((site) => site.form === 'none');
-  if (missed === undefined) return sites;
+  if (missed === undefined) return;
   throw new ElfError(
     `the system call at 0x${missed.vaddr.toString(16)} cannot be hooked (${missed.reason})`,
   );
@@ -166,7 +167,13 @@ export function analyseStatic(elf: Elf): Analysis {
   const identity = createHash('sha256').update(elf.bytes).digest();
   const swept = readingTables(() => sweep(elf));
   addAbsoluteTargets(elf, swept);
-  const sites = plan(elf, swept);
+  let gaps: Gap[] | undefined;
+  const sites = planSites(elf, swept).map((site) => {
+    if (site.form !== 'none') return site;
+    gaps ??= findGaps(elf, swept, JUMP_SIZE);
+    return planByGap(site, gaps);
+  });
+  checkHooked(sites);
   const patched = patchExecutable(elf, swept, sites);
   const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
   return {
@@ -238,8 +245,10 @@ function hashed(path: string): string {
 function isVerified(path: string): boolean {
   const known = verified.get(path);
   return (
-    known !== undefined && lstatSync(path, { throwIfNoEntry: false }) && hashed(path) === known
-  ) === true;
+    (known !== undefined &&
+      lstatSync(path, { throwIfNoEntry: false }) &&
+      hashed(path) === known) === true
+  );
 }
 
 function nameAfterFile(image: string, name: string): void {

@@ -10,6 +10,7 @@
 import type { Instruction } from 'iced-x86';
 import { classOf, RT_SIGRETURN } from '../../ringbuf/syscalls.ts';
 import type { Elf } from './elf.ts';
+import type { Gap } from './gaps.ts';
 import { iced, type Sweep } from './sweep.ts';
 
 /** Bytes of the `jmp rel32` that leads to a stub. */
@@ -30,6 +31,8 @@ export interface Site {
   /** Displaced bytes: [from, to). For form T this begins with the `syscall`. */
   readonly from: number;
   readonly to: number;
+  /** Form T where only the `syscall` itself is displaced: the gap nearby by which the stub is reached. */
+  readonly via?: number;
   /** Why the form is 'none', or why it is not M. */
   readonly reason: string;
 }
@@ -143,6 +146,24 @@ interface Span {
   readonly to: number;
   /** '' when the span can be displaced. */
   readonly reason: string;
+}
+
+/** How far a jump of two bytes reaches. */
+const SHORT_JUMP_MAX = 127;
+
+/**
+ * For sites that neither form fits: the `syscall` becomes a jump of two bytes to a gap close by, and that
+ * a jump to the stub. Takes gaps out of the list.
+ */
+export function planByGap(site: Site, gaps: Gap[]): Site {
+  const { vaddr } = site;
+  const found = gaps.findIndex((gap) => {
+    const distance = gap.from - (vaddr + SYSCALL_SIZE);
+    return gap.to - gap.from >= JUMP_SIZE && Math.abs(distance) <= SHORT_JUMP_MAX;
+  });
+  if (found < 0) return site;
+  const [gap] = gaps.splice(found, 1);
+  return { ...site, form: 'T', from: vaddr, to: vaddr + SYSCALL_SIZE, via: gap!.from };
 }
 
 const isTarget = (sweep: Sweep, vaddr: number): boolean =>

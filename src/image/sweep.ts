@@ -110,11 +110,15 @@ function addRelrTargets(elf: Elf, table: number, size: number, add: (vaddr: numb
   }
 }
 
-/** A switch table of 32-bit offsets from its own start, as compilers write them for shared objects. */
+/**
+ * A switch table of 32-bit offsets from its own start, as compilers write them for position-independent
+ * code. Its end is not marked: the first entry that leads to no instruction is taken for it.
+ */
 function addTableTargets(
   elf: Elf,
   table: number,
   text: Segment,
+  starts: Uint8Array,
   add: (vaddr: number) => void,
 ): void {
   const at = offsetOf(elf, table);
@@ -123,6 +127,7 @@ function addTableTargets(
     const target = table + elf.view.getInt32(at + i * 4, true);
     if (target < text.vaddr || target >= text.vaddr + text.fileSize) return;
     add(target);
+    if (starts[target - text.vaddr] !== 1) return;
   }
 }
 
@@ -172,6 +177,6 @@ export function sweep(elf: Elf): Sweep {
 
   addDynamicTargets(elf, add);
   addFrameTargets(elf, add);
-  for (const table of tables) addTableTargets(elf, table, text, add);
+  for (const table of tables) addTableTargets(elf, table, text, starts, add);
   return { text, ranges, starts, targets, syscalls, instructions, invalid };
 }

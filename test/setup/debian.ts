@@ -9,6 +9,7 @@ import { isInstalled } from './needs.ts';
 /** Program → the package that brings it. */
 const packages: Readonly<Record<string, string>> = {
   bash: 'bash',
+  busybox: 'busybox-static',
   cmp: 'diffutils',
   column: 'bsdextrautils',
   find: 'findutils',
@@ -17,10 +18,12 @@ const packages: Readonly<Record<string, string>> = {
   'g++': 'g++',
   gdb: 'gdb',
   git: 'git',
+  go: 'golang-go',
   grep: 'grep',
   gzip: 'gzip',
   ls: 'coreutils',
   make: 'make',
+  'musl-gcc': 'musl-tools',
   ps: 'procps',
   python3: 'python3',
   sed: 'sed',

@@ -1,0 +1,160 @@
+/** Static programs on tmpfs and in a tree: the same program, the same output, the same status. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parseElf } from '../../src/image/elf.ts';
+import { isStaticProgram } from '../../src/image/executable.ts';
+import { isInstalled, needs } from '../setup/needs.ts';
+import { btfuse } from '../setup/run.ts';
+
+const programs = fileURLToPath(new URL('./programs', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'btfuse-static-'));
+const shm = mkdtempSync('/dev/shm/btfuse-static-');
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(shm, { recursive: true, force: true });
+});
+
+function make(command: string, args: readonly string[], env: Record<string, string> = {}): void {
+  const { status, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
+}
+
+/** Runs CMD with an empty directory as its last argument, which the output calls DIR. */
+function onTmpfs(command: readonly string[]) {
+  const directory = mkdtempSync(join(shm, 'run-'));
+  const [file, ...rest] = command;
+  const done = spawnSync(file!, [...rest, directory], { encoding: 'utf8' });
+  return { status: done.status, stdout: done.stdout.replaceAll(directory, 'DIR'), stderr: '' };
+}
+
+function inTree(command: readonly string[]) {
+  const { status, stdout, stderr } = btfuse(['run', '--', ...command, '/bt']);
+  return { status, stdout: stdout.replaceAll('/bt', 'DIR'), stderr };
+}
+
+function compare(command: readonly string[]): void {
+  const expected = onTmpfs(command);
+  expect(expected.status).toBe(0);
+  expect(inTree(command)).toEqual(expected);
+}
+
+describe('C', needs('gcc'), () => {
+  test.each([
+    ['glibc', 'gcc', ['-static']],
+    ['glibc, position-independent', 'gcc', ['-static-pie']],
+    ['glibc, optimised and stripped', 'gcc', ['-static', '-O3', '-s']],
+    ['musl', 'musl-gcc', ['-static']],
+  ])('%s', (name, compiler, options) => {
+    if (!isInstalled(compiler)) return console.log(`skipped: needs ${compiler}`);
+    const path = join(folder, name.replace(/\W/g, ''));
+    make(compiler, ['-O1', '-pthread', ...options, '-o', path, join(programs, 'files.c')]);
+    compare([path]);
+  });
+});
+
+describe('Go', needs('go'), () => {
+  const environment = {
+    HOME: folder,
+    GOCACHE: join(folder, 'go-cache'),
+    GOPATH: join(folder, 'go'),
+    GOFLAGS: '-mod=mod',
+    GOTOOLCHAIN: 'local',
+  };
+
+  test('500 goroutines, children, itself', () => {
+    const path = join(folder, 'files-go');
+    const args = ['build', '-o', path, join(programs, 'files.go')];
+    make('go', args, { ...environment, CGO_ENABLED: '0' });
+    compare([path]);
+  });
+});
+
+/** The package busybox-static, where it is what \`busybox\` is. */
+function staticBusybox(): string | undefined {
+  const path = ['/bin/busybox', '/usr/bin/busybox'].find((name) => existsSync(name));
+  if (path !== undefined && isStaticProgram(parseElf(readFileSync(path)))) return path;
+  console.log('skipped: needs busybox-static');
+  return undefined;
+}
+
+test('busybox: a shell script with the usual tools', () => {
+  const busybox = staticBusybox();
+  if (busybox !== undefined) compare([busybox, 'sh', join(programs, 'busybox.sh')]);
+});
+
+describe('what the user may say about them', needs('gcc'), () => {
+  const path = (): string => {
+    const program = join(folder, 'tiny');
+    if (!existsSync(program)) {
+      const source = join(folder, 'tiny.c');
+      writeFileSync(
+        source,
+        '#include <stdio.h>\nint main(void) { return fopen("/btfuse-only/x", "w") ? 0 : 7; }\n',
+      );
+      make('gcc', ['-static', '-o', program, source]);
+    }
+    return program;
+  };
+
+  const run = (args: readonly string[]) => btfuse(['run', '--mount', '/btfuse-only', ...args]);
+
+  test('--static refuse, for CMD and for what it starts', () => {
+    const refused = run(['--static', 'refuse', path()]);
+    expect(refused.stderr).toMatch(
+      /^btfuse: \S+ is statically linked, and --static refuse is given\n$/,
+    );
+    expect(refused.status).toBe(126);
+    const child = run(['--static', 'refuse', 'sh', '-c', `${path()}; echo $?`]);
+    expect(child.stdout).toBe('126\n');
+  });
+
+  test('--static allow: on the files of the host', () => {
+    expect(run(['--static', 'allow', path()]).status).toBe(7);
+    expect(run(['--static', 'allow', 'sh', '-c', path()]).status).toBe(7);
+  });
+
+  test('--static serve is how it is anyway', () => {
+    expect(run(['--static', 'serve', path()]).status).toBe(0);
+    expect(run([path()]).status).toBe(0);
+  });
+
+  test('what a file may not do it may not do here: no x bit, noexec', () => {
+    const directory = join(folder, 'plain');
+    mkdirSync(directory, { recursive: true });
+    const script = `cp ${path()} ${directory}/p; chmod 644 ${directory}/p; ${directory}/p; echo $?`;
+    expect(btfuse(['run', 'sh', '-c', script]).stdout).toBe('126\n');
+  });
+
+  test('a system call that cannot be hooked: refused, with the reason', () => {
+    // A jump into the middle of every byte that a rewrite could take.
+    const source = join(folder, 'odd.S');
+    const program = join(folder, 'odd');
+    writeFileSync(
+      source,
+      `.globl _start
+_start: test %rdi, %rdi
+        jne 1f
+        jne 2f
+        mov $2, %eax
+1:      syscall
+2:      jmp *%rcx
+        .fill 300, 1, 0x90
+        .section .note.GNU-stack,"",@progbits
+`,
+    );
+    make('gcc', ['-nostdlib', '-static', '-o', program, source]);
+    const { status, stderr } = btfuse(['run', program]);
+    expect(stderr).toMatch(
+      /^btfuse: static program \S+ cannot be prepared: the system call at 0x\w+ cannot/,
+    );
+    expect(status).toBe(126);
+    expect(btfuse(['run', 'sh', '-c', `${program} 2>/dev/null; echo $?`]).stdout).toBe('126\n');
+  });
+});
