@@ -11,6 +11,11 @@ const permissions: Scenario = {
   script: 'permissions',
   needs: ['setpriv'],
 };
+const attributes: Scenario = {
+  name: 'extended attributes and ACLs',
+  script: 'attributes',
+  needs: ['getfattr', 'getfacl', 'rsync', 'tar'],
+};
 const shells: Scenario = {
   name: 'other shells, editors and small tools',
   script: 'shells',
@@ -33,6 +38,6 @@ describe('others', () => {
 
 // Only root can become another user.
 describe.skipIf(process.getuid?.() !== 0)('permissions', () => {
-  sameAsTmpfs(permissions);
+  for (const scenario of [permissions, attributes]) sameAsTmpfs(scenario);
   neverReachesHost(permissions);
 });
