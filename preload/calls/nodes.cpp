@@ -29,7 +29,7 @@ char* append(char* to, const unsigned char* from, uint32_t room) {
   return to;
 }
 
-long open_nodes() {
+long open_nodes(long flags) {
   const SegmentHeader* header = ring_segment();
   if (header->nodes_inode == 0) return -ENXIO;
   char path[sizeof kFolder + sizeof header->name + sizeof header->nodes_secret + 2];
@@ -38,9 +38,9 @@ long open_nodes() {
   *at++ = '/';
   at = append(at, header->nodes_secret, sizeof header->nodes_secret);
   *at = 0;
-  long fd = kernel(SYS_openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  long fd = kernel(SYS_openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | flags);
   if (fd < 0) return -ENXIO;
-  fd = raise(fd);
+  if (flags == 0) fd = raise(fd);
   if (is_nodes_directory(fd)) return fd;
   kernel(SYS_close, fd);
   return -ENXIO;
@@ -91,12 +91,16 @@ long open_device(uint32_t description, const char* path, uint32_t flags) {
 
 long nodes_fd(Thread& self) {
   int known = __atomic_load_n(&client.nodes_fd, __ATOMIC_ACQUIRE);
+  if (process_of(self) != client.process) {
+    // A vfork child has our memory but descriptors of its own, and ends or executes soon.
+    return known >= 0 && is_nodes_directory(known) ? known : open_nodes(O_CLOEXEC);
+  }
   if (known >= 0) return known;
   Process* process = process_at(process_of(self));
   // The image before this one may have left it.
   long fd = (long)process->nodes_fd - 1;
   if (fd < 0 || !is_nodes_directory(fd)) {
-    fd = open_nodes();
+    fd = open_nodes(0);
     if (fd < 0) return fd;
   }
   int none = -1;

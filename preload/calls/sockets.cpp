@@ -100,7 +100,7 @@ long bind_node(Thread& self, long fd, const Attributes& attributes) {
   // Who may connect is the tree's to say, and it has said so before the kernel is asked.
   char name[kNodeName];
   node_name(attributes.ino, attributes.generation, name);
-  kernel(SYS_fchmodat, client.nodes_fd, name, kSocketPermissions);
+  kernel(SYS_fchmodat, nodes_fd(self), name, kSocketPermissions);
   return 0;
 }
 

@@ -228,6 +228,11 @@ inline void tell_stamps(uint32_t ino) {
   if (load(*queried(ino)) == 0) __atomic_store_n(queried(ino), 1, __ATOMIC_RELAXED);
 }
 
+/** The kernel moves the times of its fifo, and the server has to ask it for them (ADR 13). */
+inline bool is_kernels(const Attributes& attributes) {
+  return (attributes.flags & BT_INODE_NODE) != 0 && S_ISFIFO(attributes.mode);
+}
+
 inline uint32_t ino_of(const FileView& view) {
   return (uint32_t)(view.inode - inode_at(0));
 }
@@ -258,6 +263,7 @@ bool quick_attributes(uint32_t ino, Attributes& out) {
   for (int i = 0; i < kRetries; i++) {
     Place place;
     if (!enter(ino, place) || !copy_attributes(place, out)) continue;
+    if (is_kernels(out)) return false;
     tell_stamps(ino);
     return true;
   }
@@ -277,6 +283,7 @@ Quick quick_lookup(const Searcher& who, uint32_t description, const char* path, 
   for (int i = 0; i < kRetries; i++) {
     const Step result = walk(who, start, path, path + length, nofollow, out);
     if (result == Step::ON) {
+      if (is_kernels(out)) return Quick::ASK;
       tell_stamps(out.ino);
       return Quick::HIT;
     }

@@ -29,6 +29,7 @@ import {
 } from '../../ringbuf/layout.gen.ts';
 import { native } from '../../ringbuf/native.ts';
 import type { Segment } from '../../ringbuf/segment.ts';
+import { ATIME, CTIME, MTIME, setTime } from '../store/clock.ts';
 import { EEXIST, ENXIO } from '../store/errno.ts';
 import { beginWrite, endWrite, generationOf, inodeWord, modeOf } from '../store/inodes.ts';
 import { S_IFCHR, S_IFIFO, S_IFMT } from '../store/posix.ts';
@@ -40,6 +41,7 @@ const SECRET_BYTES = 16;
 /** Addresses of sockets whose file is gone but that may be open still: so many are kept. */
 const GHOSTS_MAX = 4096;
 const ADDRESS_MAX = 108;
+const NS_PER_SECOND = 1_000_000_000n;
 const TOKEN_FILE = 'token';
 
 /** Where the nodes of a session lie; the directory in it has the secret name. */
@@ -97,6 +99,8 @@ export interface Nodes {
   readonly ghosts: string[];
   /** Inode by the inode number that its node has on the host. */
   readonly inodes: Map<number, number>;
+  /** The times that the node of a fifo had when we last looked: atime and mtime in ns. */
+  readonly times: Map<number, readonly [bigint, bigint]>;
   /** Host files of device numbers, '' for none. */
   readonly devices: Map<string, string>;
   /** Descriptions with a reference that belongs to the tokens of them. */
@@ -112,6 +116,7 @@ export function openNodes(store: Store, ring: Segment, directory: string | undef
     addresses: new Map(),
     ghosts: [],
     inodes: new Map(),
+    times: new Map(),
     devices: new Map(),
     tokens: new Set(),
   };
@@ -148,14 +153,39 @@ export function ensureFifo(nodes: Nodes, ino: number): number {
   if (made < 0 && made !== -EEXIST) return made;
   try {
     if (made === 0) chmodSync(path, 0o666);
-    const status = lstatSync(path);
+    const status = lstatSync(path, { bigint: true });
     if (!status.isFIFO()) return -ENXIO;
-    nodes.inodes.set(status.ino, ino);
+    nodes.inodes.set(Number(status.ino), ino);
+    nodes.times.set(ino, [status.atimeNs, status.mtimeNs]);
   } catch {
     return -ENXIO;
   }
   markNode(store, ino);
   return 0;
+}
+
+/** What the kernel did to the times of its fifo, done to the inode. Before they are told, or set. */
+export function syncTimes(nodes: Nodes, ino: number): void {
+  const { store, directory, times } = nodes;
+  if (!hasNode(store, ino)) return;
+  const last = times.get(ino);
+  if (last === undefined) return;
+  try {
+    const path = `${directory}/${nameOf(nodes, ino)}`;
+    const { atimeNs, mtimeNs } = lstatSync(path, { bigint: true });
+    if (atimeNs === last[0] && mtimeNs === last[1]) return;
+    times.set(ino, [atimeNs, mtimeNs]);
+    if (atimeNs !== last[0]) moveTime(store, ino, ATIME, atimeNs);
+    if (mtimeNs === last[1]) return;
+    moveTime(store, ino, MTIME, mtimeNs);
+    moveTime(store, ino, CTIME, mtimeNs);
+  } catch {
+    // Somebody of the session took the node away.
+  }
+}
+
+function moveTime(store: Store, ino: number, which: number, ns: bigint): void {
+  setTime(store, ino, which, Number(ns / NS_PER_SECOND), Number(ns % NS_PER_SECOND));
 }
 
 /** A socket is about to be bound: `address` is what getsockname will be told. */
@@ -169,6 +199,7 @@ export function noteSocket(nodes: Nodes, ino: number, address: Uint8Array, flag:
 function dropNode(nodes: Nodes, ino: number): void {
   const { addresses, ghosts, directory, inodes, store } = nodes;
   const name = nameOf(nodes, ino);
+  nodes.times.delete(ino);
   if (addresses.has(name)) {
     ghosts.push(name);
     if (ghosts.length > GHOSTS_MAX) addresses.delete(ghosts.shift()!);

@@ -24,6 +24,7 @@ import { EIO, ENOMEM } from '../store/errno.ts';
 import { copyAttributes } from '../store/inodes.ts';
 import type { Walk } from '../store/walk.ts';
 import { setWide } from '../store/wide.ts';
+import { syncTimes } from './nodes.ts';
 import type { Server } from './request.ts';
 
 /** Byte offset of room for `bytes` of payload, REPLY_SLAB set when it is the slab; -ENOMEM, -EIO. */
@@ -36,6 +37,7 @@ export function replyRoom(server: Server, slot: number, word: number, bytes: num
 }
 
 export function replyAttributes(server: Server, word: number, ino: number): void {
+  syncTimes(server.nodes, ino);
   copyAttributes(server.store, ino, server.i32, word + SLOT_ATTR_BYTES / 4);
   // Whoever overwrites the file next has to renew its time stamps (adr 0006).
   server.u8[RING_QUERIED_OFFSET + (ino % QUERIED_MAX)] = 1;

@@ -135,6 +135,38 @@ static void attributes(void) {
   SHOW(open("f", O_WRONLY | O_NONBLOCK));
 }
 
+static int newer(struct timespec a, struct timespec b) {
+  return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
+}
+
+static void times(void) {
+  int r = open("f", O_RDWR);
+  char bytes[8];
+  struct stat before, after;
+  fstat(r, &before);
+  usleep(20000);
+  write(r, "w", 1);
+  stat("f", &after);
+  SHOW(newer(after.st_mtim, before.st_mtim));
+  SHOW(newer(after.st_ctim, before.st_ctim));
+  SHOW(newer(after.st_atim, before.st_atim));
+  usleep(20000);
+  SHOW(read(r, bytes, 1));
+  fstat(r, &before);
+  SHOW(newer(before.st_mtim, after.st_mtim));
+  SHOW(newer(before.st_atim, after.st_atim));
+  write(r, "w", 1);
+  struct timespec set[2] = {{1000, 1}, {2000, 2}};
+  SHOW(futimens(r, set));
+  stat("f", &after);
+  SHOW(after.st_mtime);
+  write(r, "w", 1);
+  stat("f", &after);
+  SHOW(after.st_mtime == 2000);
+  SHOW(after.st_atime);
+  close(r);
+}
+
 static void copies(void) {
   int r = open("f", O_RDONLY | O_NONBLOCK), w = open("f", O_WRONLY);
   char bytes[64];
@@ -225,6 +257,7 @@ int main(int count, char** arguments) {
   interrupted();
   calls();
   attributes();
+  times();
   copies();
   splices();
   if (getuid() == 0) chmod(".", 0755), others();

@@ -40,6 +40,7 @@ import {
 import { CROSSED } from '../../store/walk.ts';
 import { getWide } from '../../store/wide.ts';
 import { inodeOf, openFlagsOf } from '../descriptions.ts';
+import { syncTimes } from '../nodes.ts';
 import { replyAttributes, replyBytes, replyCrossing, replyResult, replyRoom } from '../reply.ts';
 import {
   type Server,
@@ -116,6 +117,7 @@ export function onSetattr(server: Server, slot: number, word: number): number {
   if (status !== 0) return finishWalk(server, slot, word, status);
   const described = checkDescription(server, word, flags);
   if (described !== 0) return described;
+  syncTimes(server.nodes, server.walk.ino);
   const set = setattr(server.store, caller, server.walk.ino, change);
   if (set !== 0) return set;
   replyAttributes(server, word, server.walk.ino);
