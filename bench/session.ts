@@ -54,7 +54,7 @@ function environmentOf(name: string): Record<string, string> {
   });
   return Object.fromEntries(
     variables.filter(
-      ([key, value]) => /^(LD_PRELOAD|BTFUSE_)/.test(key) && process.env[key] !== value,
+      ([key, value]) => /^(LD_AUDIT|LD_PRELOAD|BTFUSE_)/.test(key) && process.env[key] !== value,
     ),
   );
 }

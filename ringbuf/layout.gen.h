@@ -9,7 +9,7 @@ inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
 inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xb60f1fe96465750cULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
-inline constexpr std::uint32_t BT_IMAGE_VERSION = 61;
+inline constexpr std::uint32_t BT_IMAGE_VERSION = 63;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
 
 /** Bytes of a block, a page and a segment header. */

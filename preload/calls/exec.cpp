@@ -203,14 +203,20 @@ __attribute__((noinline)) long start_launcher(char* const* argv, char* const* en
   return launcher_path(path) ? kernel(SYS_execve, path, argv, envp) : -ENAMETOOLONG;
 }
 
+/** AT_EXECFN, where the kernel is given a descriptor or an interpreter in the place of the name. */
+const char* told_name(const Request& request, const Plan& plan) {
+  return plan.by_name || request.path == nullptr || *request.path == 0 ? nullptr : request.path;
+}
+
 /** Gives up what the old image holds in the ring, then lets the kernel replace it. */
 long replace_image(Call& call, Thread& self, const Request& request, const Plan& plan,
                    unsigned char* memory, uint64_t environment, long count) {
   char exe[kExecNameMax];
   bool named = plan.tree && exec_name(call, self, plan.dirfd, plan.name, exe);
   const char* name = plan.levels > 0 ? plan.interpreters[plan.levels - 1] : request.path;
-  char** envp = build_environment(self, request.envp, named ? exe : nullptr,
-                                  plan.launched ? &plan.launch : nullptr, name, memory);
+  const Names names{named ? exe : nullptr, told_name(request, plan), name,
+                    plan.launched ? &plan.launch : nullptr};
+  char** envp = build_environment(self, request.envp, names, memory);
   char* const* argv = request.argv;
   if (!plan.by_name && plan.levels > 0) {
     auto** list = (char**)(memory + environment);
@@ -224,7 +230,8 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
 
 /** Room for the names that the environment will carry. */
 uint64_t names_length(const Request& request, const Plan& plan) {
-  uint64_t length = plan.tree ? kExecNameMax : 0;
+  const char* told = told_name(request, plan);
+  uint64_t length = (plan.tree ? kExecNameMax : 0) + (told == nullptr ? 0 : strlen(told));
   if (!plan.launched) return length;
   if (plan.levels > 0) return length + kHeadSize;
   return length + strlen(request.path);

@@ -11,14 +11,19 @@ namespace btfuse {
 namespace {
 
 constexpr char kPreload[] = "LD_PRELOAD=";
+constexpr char kAudit[] = "LD_AUDIT=";
 constexpr char kSession[] = "BTFUSE_SESSION=";
 constexpr char kImages[] = "BTFUSE_IMAGES=";
 constexpr char kInherit[] = "BTFUSE_INHERIT=";
 constexpr char kExe[] = "BTFUSE_EXE=";
 constexpr char kProgram[] = "BTFUSE_PROGRAM=";
+constexpr char kExecfn[] = "BTFUSE_EXECFN=";
+constexpr char kTls[] = "BTFUSE_TLS=";
+constexpr char kTunables[] = "GLIBC_TUNABLES=";
+constexpr char kTunable[] = "glibc.rtld.optional_static_tls=";
 constexpr char kStatic[] = "BTFUSE_STATIC=";
 /** The variables above, and a terminating null. */
-constexpr uint64_t kAdded = 7;
+constexpr uint64_t kAdded = 10;
 /** Five decimal numbers with their colons. */
 constexpr uint64_t kInheritRoom = 5 * 11;
 /** Two of them, with colons. */
@@ -66,21 +71,53 @@ struct Writer {
   void end() { *at++ = 0; }
 };
 
-/** Our path first; what the program had there stays behind it. */
-void write_preload(Writer& out, const char* old, uint64_t old_length) {
-  out.text(kPreload);
-  out.text(start.preload, start.preload_length);
-  bool first = old_length >= start.preload_length &&
-               memcmp(old, start.preload, start.preload_length) == 0 &&
-               (old_length == start.preload_length || old[start.preload_length] == ':' ||
-                old[start.preload_length] == ' ');
-  if (first) {
-    out.text(old + start.preload_length, old_length - start.preload_length);
-  } else if (old_length > 0) {
-    out.text(":");
-    out.text(old, old_length);
+/** Adds the paths of a list but ours, each behind `separator` if there is one before it. */
+void write_others(Writer& out, const char* list, uint64_t length, const char* separators,
+                  bool first) {
+  auto separates = [&](char c) {
+    for (const char* s = separators; *s != 0; s++) {
+      if (c == *s) return true;
+    }
+    return false;
+  };
+  for (uint64_t at = 0; at < length;) {
+    uint64_t end = at;
+    while (end < length && !separates(list[end])) end++;
+    const bool ours = end - at == start.own_length && memcmp(list + at, start.own, end - at) == 0;
+    if (end > at && !ours) {
+      if (!first) out.text(":");
+      out.text(list + at, end - at);
+      first = false;
+    }
+    at = end + 1;
   }
+}
+
+/** A list of libraries: our path first if `with_us`, and what the program had there. */
+char* write_list(Writer& out, const char* name, const char* old, uint64_t length,
+                 const char* separators, bool with_us) {
+  char* entry = out.at;
+  out.text(name);
+  char* list = out.at;
+  if (with_us) out.text(start.own, start.own_length);
+  write_others(out, old, length, separators, !with_us);
+  const bool empty = out.at == list;
   out.end();
+  return empty ? nullptr : entry;
+}
+
+/** GLIBC_TUNABLES without what restart.cpp has put at its end. */
+char* write_tunables(Writer& out, const char* entry, uint64_t length) {
+  char* written = out.at;
+  uint64_t from = length;
+  while (from > 0 && entry[from - 1] != ':' && entry[from - 1] != '=') from--;
+  const uint64_t name = sizeof kTunable - 1;
+  if (from >= name && memcmp(entry + from - name, kTunable, name) == 0) length = from - name;
+  if (length > 0 && entry[length - 1] == ':') length--;
+  if (length == sizeof kTunables - 1) return nullptr;
+  out.text(entry, length);
+  out.end();
+  return written;
 }
 
 void write_inherit(Writer& out, uint32_t process) {
@@ -111,34 +148,53 @@ long count_pointers(char* const* list, uint64_t stack) {
 long environment_size(char* const* envp, uint64_t names_length, uint64_t stack) {
   long count = count_pointers(envp, stack);
   if (count < 0) return count;
-  uint64_t strings = sizeof kPreload + start.preload_length + 1 +
-                     length_of(find(envp, kPreload, stack), stack) + sizeof kSession +
+  uint64_t strings = sizeof kPreload + sizeof kAudit + start.own_length + 2 +
+                     length_of(find(envp, kPreload, stack), stack) +
+                     length_of(find(envp, kAudit, stack), stack) + sizeof kSession +
                      BT_SESSION_NAME_MAX + sizeof kImages + start.images_length + sizeof kInherit +
-                     kInheritRoom + sizeof kExe + sizeof kProgram + kProgramRoom + names_length;
+                     kInheritRoom + sizeof kExe + sizeof kProgram + kProgramRoom + sizeof kExecfn +
+                     names_length + sizeof kTunables +
+                     length_of(find(envp, kTunables, stack), stack);
   return (long)(((uint64_t)count + kAdded) * sizeof(char*) + strings);
 }
 
-char** build_environment(Thread& self, char* const* envp, const char* exe, const Launch* launch,
-                         const char* name, unsigned char* memory) {
+char** build_environment(Thread& self, char* const* envp, const Names& names,
+                         unsigned char* memory) {
   uint64_t stack = (uint64_t)__builtin_frame_address(0);
   long count = count_pointers(envp, stack);
   char** list = (char**)memory;
   char** next = list;
-  const char* preload = nullptr;
+  const char *preload = nullptr, *audit = nullptr;
+  char* tunables = nullptr;
+  const char* tls = find(envp, kTls, stack);
   for (long i = 0; i < count; i++) {
     char* entry = envp[i];
+    if (tls != nullptr && begins(entry, kTunables, stack)) {
+      tunables = entry;
+      continue;
+    }
     if (begins(entry, kPreload, stack)) {
       preload = entry + sizeof kPreload - 1;
       continue;
     }
+    if (begins(entry, kAudit, stack)) {
+      audit = entry + sizeof kAudit - 1;
+      continue;
+    }
     bool ours = begins(entry, kSession, stack) || begins(entry, kImages, stack) ||
                 begins(entry, kInherit, stack) || begins(entry, kExe, stack) ||
+                begins(entry, kExecfn, stack) || begins(entry, kTls, stack) ||
                 begins(entry, kProgram, stack);
     if (!ours) *next++ = entry;
   }
   Writer out{(char*)(list + count + kAdded)};
-  *next++ = out.at;
-  write_preload(out, preload, length_of(preload, stack));
+  char* libraries =
+      write_list(out, kPreload, preload, length_of(preload, stack), ": ", !start.audit);
+  if (libraries != nullptr) *next++ = libraries;
+  libraries = write_list(out, kAudit, audit, length_of(audit, stack), ":", start.audit);
+  if (libraries != nullptr) *next++ = libraries;
+  if (tunables != nullptr) tunables = write_tunables(out, tunables, length_of(tunables, stack));
+  if (tunables != nullptr) *next++ = tunables;
   *next++ = out.at;
   out.text(kSession);
   out.text((const char*)ring_segment()->name,
@@ -148,20 +204,25 @@ char** build_environment(Thread& self, char* const* envp, const char* exe, const
   out.text(kImages);
   out.text(start.images, start.images_length);
   out.end();
-  if (exe != nullptr) {
+  if (names.exe != nullptr) {
     *next++ = out.at;
     out.text(kExe);
-    out.text(exe);
+    out.text(names.exe);
     out.end();
   }
-  if (launch != nullptr) {
+  if (names.launch != nullptr) {
     *next++ = out.at;
     out.text(kProgram);
-    out.number((uint64_t)launch->program);
+    out.number((uint64_t)names.launch->program);
     out.text(":");
-    out.number((uint64_t)launch->image);
+    out.number((uint64_t)names.launch->image);
     out.text(":");
-    out.text(name);
+    out.text(names.launched);
+    out.end();
+  } else if (names.execfn != nullptr) {
+    *next++ = out.at;
+    out.text(kExecfn);
+    out.text(names.execfn, length_of(names.execfn, stack));
     out.end();
   }
   *next++ = out.at;

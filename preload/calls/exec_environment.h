@@ -5,19 +5,26 @@
 
 namespace btfuse {
 
+/** What the next image is told of its name; nullptr for what is not to be told. */
+struct Names {
+  const char* exe;       ///< of a program in the tree
+  const char* execfn;    ///< what the program called it, where the kernel is told something else
+  const char* launched;  ///< of a static program
+  const Launch* launch;
+};
+
 /**
- * Bytes that build_environment() will need; -EFAULT. `envp` may be nullptr. `names_length`: of
- * `exe` and `name` together.
+ * Bytes that build_environment() will need; -EFAULT. `envp` may be nullptr. `names_length`: of the
+ * names together.
  */
 long environment_size(char* const* envp, uint64_t names_length, uint64_t stack);
 
 /**
  * Writes the new array and its new strings at `memory` and returns it. The strings of the program
- * stay where they are. `memory` holds environment_size() bytes. `exe`: name of a program in the
- * tree, or nullptr; `launch` and `name`: of a static program, or nullptr.
+ * stay where they are. `memory` holds environment_size() bytes.
  */
-char** build_environment(Thread& self, char* const* envp, const char* exe, const Launch* launch,
-                         const char* name, unsigned char* memory);
+char** build_environment(Thread& self, char* const* envp, const Names& names,
+                         unsigned char* memory);
 
 StaticPolicy static_policy(char* const* envp, uint64_t stack);
 

@@ -10,6 +10,7 @@
 #include "../client/memory.h"
 #include "descriptors.h"
 #include "host_walk.h"
+#include "tree_path.h"
 #include "user_memory.h"
 
 namespace btfuse {
@@ -19,7 +20,8 @@ namespace {
 // Younger than some headers.
 constexpr uint32_t kMfdExec = 0x10;
 constexpr long kLookFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-constexpr uint64_t kMemfdName = 64;
+/** What memfd_create takes, with NUL. */
+constexpr uint64_t kMemfdName = 250;
 
 void fill_open(Slot& slot, const Call& call) {
   slot.opcode = BT_OP_OPEN;
@@ -71,10 +73,22 @@ bool is_elf(const ExecFile& file) {
   return file.head_length >= sizeof(Elf64_Ehdr) && memcmp(file.head, ELFMAG, SELFMAG) == 0;
 }
 
-/** Is there a program header of type PT_INTERP? */
-bool has_interpreter(Call& call, Thread& self, const ExecFile& file) {
+/** Another loader (that of musl, say) knows nothing of LD_AUDIT. */
+bool is_glibc_loader(Call& call, Thread& self, const ExecFile& file, const Elf64_Phdr& entry) {
+  char name[256];
+  if (entry.p_filesz == 0 || entry.p_filesz > sizeof name) return false;
+  const long size = (long)entry.p_filesz;
+  if (read_exec(call, self, file, name, (uint64_t)size, entry.p_offset) != size) return false;
+  name[size - 1] = 0;
+  return starts_with(base_name(name), "ld-linux") || starts_with(base_name(name), "ld.so");
+}
+
+enum class Interpreter { NONE, GLIBC, OTHER };
+
+/** Is there a program header of type PT_INTERP, and which loader does it name? */
+Interpreter interpreter_of(Call& call, Thread& self, const ExecFile& file) {
   auto& header = *(const Elf64_Ehdr*)file.head;
-  if (header.e_phentsize != sizeof(Elf64_Phdr)) return false;
+  if (header.e_phentsize != sizeof(Elf64_Phdr)) return Interpreter::NONE;
   for (uint32_t i = 0; i < header.e_phnum; i++) {
     Elf64_Phdr entry;
     uint64_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
@@ -82,11 +96,12 @@ bool has_interpreter(Call& call, Thread& self, const ExecFile& file) {
       memcpy(&entry, file.head + at, sizeof(Elf64_Phdr));
     } else if (read_exec(call, self, file, (char*)&entry, sizeof(Elf64_Phdr), at) !=
                (long)sizeof(Elf64_Phdr)) {
-      return false;
+      return Interpreter::NONE;
     }
-    if (entry.p_type == PT_INTERP) return true;
+    if (entry.p_type != PT_INTERP) continue;
+    return is_glibc_loader(call, self, file, entry) ? Interpreter::GLIBC : Interpreter::OTHER;
   }
-  return false;
+  return Interpreter::NONE;
 }
 
 }  // namespace
@@ -165,7 +180,9 @@ Format format_of(Call& call, Thread& self, const ExecFile& file, const char* pat
   if (header.e_machine == EM_386) return Format::FOREIGN;
   if (header.e_machine != EM_X86_64) return Format::OTHER;
   if (header.e_ident[EI_CLASS] != ELFCLASS64) return Format::FOREIGN;
-  if (has_interpreter(call, self, file)) return Format::DYNAMIC;
+  const Interpreter interpreter = interpreter_of(call, self, file);
+  if (interpreter == Interpreter::GLIBC) return Format::DYNAMIC;
+  if (interpreter == Interpreter::OTHER) return Format::FOREIGN;
   // ld.so called as a program (ldd does) has no interpreter, being one, and honours LD_PRELOAD.
   const char* name = base_name(path);
   bool loader =
@@ -199,14 +216,32 @@ bool raises_privileges(Thread& self, const ExecFile& file) {
   return kernel(SYS_fgetxattr, file.fd, "security.capability", 0, 0) > 0;
 }
 
+namespace {
+
+/**
+ * The kernel will call it "/memfd:NAME (deleted)". With the whole path for a name, what ld.so finds
+ * for $ORIGIN still tells the directory: see classify() in paths.cpp.
+ */
+void name_copy(Call& call, Thread& self, const ExecFile& file, const char* path,
+               char (&name)[kMemfdName]) {
+  const char* text = nullptr;
+  Slot* slot = begin_on(call, self, file.description);
+  long length = slot == nullptr ? -EIO : tree_path(slot, &text);
+  if (length < 0 || length >= (long)kMemfdName) {
+    text = base_name(path);
+    length = 0;
+    while (text[length] != 0 && text[length] != '/' && length < (long)kMemfdName - 1) length++;
+  }
+  memcpy(name, text, (uint64_t)length);
+  name[length] = 0;
+  if (slot != nullptr) end(self);
+}
+
+}  // namespace
+
 long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* path) {
   char name[kMemfdName];
-  const char* base = base_name(path);
-  uint64_t length = 0;
-  for (; base[length] != 0 && base[length] != '/' && length < kMemfdName - 1; length++) {
-    name[length] = base[length];
-  }
-  name[length] = 0;
+  name_copy(call, self, file, path, name);
   long fd = kernel(SYS_memfd_create, name, MFD_CLOEXEC | kMfdExec);
   if (fd == -EINVAL) fd = kernel(SYS_memfd_create, name, MFD_CLOEXEC);
   if (fd < 0) return fd;

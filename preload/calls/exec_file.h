@@ -23,7 +23,7 @@ enum class Format {
   SCRIPT,   ///< "#!"
   DYNAMIC,  ///< an ELF program that ld.so will start: the shim comes with it
   STATIC,   ///< an ELF program without a loader: ours to start (exec_static.h)
-  FOREIGN,  ///< one for 32 bits or x32, which nothing of ours reaches
+  FOREIGN,  ///< one for 32 bits, x32, or another loader: nothing of ours reaches it
   OTHER,    ///< the kernel's to judge (ENOEXEC, another machine, binfmt_misc)
 };
 

@@ -70,7 +70,7 @@ bool exec_name(Call& call, Thread& self, long dirfd, const char* path, char (&ou
 }
 
 uint32_t own_program(Call& call, Thread& self, const char* path) {
-  if (start.exe[0] == 0 || !names_own_program(path, call.stack)) return 0;
+  if (start.exe == nullptr || !names_own_program(path, call.stack)) return 0;
   Call open = call;
   open.nr = SYS_openat;
   open.args[0] = AT_FDCWD;

@@ -78,10 +78,10 @@ void close_launch(const Launch& launch) {
 }
 
 bool launcher_path(char* path) {
-  uint32_t length = start.preload_length;
-  while (length > 0 && start.preload[length - 1] != '/') length--;
+  uint32_t length = start.own_length;
+  while (length > 0 && start.own[length - 1] != '/') length--;
   if (length + sizeof kLauncher > BT_PATH_MAX) return false;
-  memcpy(path, start.preload, length);
+  memcpy(path, start.own, length);
   memcpy(path + length, kLauncher, sizeof kLauncher);
   return true;
 }

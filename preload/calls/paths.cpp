@@ -148,10 +148,22 @@ bool classify_magic(Thread& self, const char* path, const char* end, uint32_t fl
   return true;
 }
 
+/**
+ * "/memfd:/bt/bin/x": what $ORIGIN and /proc/self/exe make of a program of the tree, of which the
+ * kernel runs a copy (exec_file.cpp names it so).
+ */
+const char* below_copy(const char* path, const char* end) {
+  static constexpr char kCopy[] = "/memfd:";
+  const char* at = path + sizeof kCopy - 1;
+  if (at >= end || *at != '/' || memcmp(path, kCopy, sizeof kCopy - 1) != 0) return nullptr;
+  return below_prefix(at, end);
+}
+
 /** `plain`: no ".." in it, or no component that can be the last one of the prefix. */
 void classify_absolute(Thread& self, const char* path, const char* end, uint32_t flags, bool plain,
                        Target& target) {
   const char* rest = below_prefix(path, end);
+  if (rest == nullptr && path[1] == 'm') rest = below_copy(path, end);
   if (rest != nullptr) {
     target.where = Where::TREE;
     target.description = 0;

@@ -55,8 +55,12 @@ bool text_fits(const Object& object, const ImageTrailer& image) {
   return found;
 }
 
-/** The handler word lies behind the last byte of a writable segment, in the segment's last page. */
+/**
+ * The handler word lies behind the last byte of a writable segment, in the segment's last page; in
+ * ld.so where it keeps one free.
+ */
 bool slot_fits(const Object& object, uint64_t slot) {
+  if (object.loader_slot != 0) return slot == object.loader_slot;
   if (slot % sizeof(uint64_t) != 0) return false;
   for (uint32_t i = 0; i < object.header_count; i++) {
     const Elf64_Phdr& segment = object.headers[i];
@@ -125,6 +129,68 @@ uint64_t nanoseconds(const timespec& time) {
   return (uint64_t)time.tv_sec * 1'000'000'000 + (uint64_t)time.tv_nsec;
 }
 
+constexpr unsigned char kBreakpoint = 0xcc;
+
+/** /proc/self/status names who traces us behind a few short lines. */
+bool is_traced() {
+  char text[384];
+  const long fd = kernel(SYS_open, "/proc/self/status", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const long length = kernel(SYS_read, fd, text, sizeof text);
+  kernel(SYS_close, fd);
+  static constexpr char kTracer[] = "TracerPid:\t";
+  constexpr long kSize = sizeof kTracer - 1;
+  for (long i = 0; i + kSize < length; i++) {
+    if (memcmp(text + i, kTracer, kSize) == 0) return text[i + kSize] != '0';
+  }
+  return false;
+}
+
+/**
+ * A debugger's breakpoints are bytes of the text, and would go with it: those of the present text
+ * are found by comparing it with the image (read from `fd`), and set again behind the mapping.
+ */
+struct Breakpoints {
+  static constexpr uint32_t kMax = 32;
+  unsigned char* at[kMax];
+  uint32_t count;
+};
+
+void find_breakpoints(const Object& object, const ImageTrailer& image, int fd, Breakpoints& found) {
+  found.count = 0;
+  unsigned char* text = (unsigned char*)(object.base + image.text_vaddr);
+  const long mapped = kernel(SYS_mmap, 0, image.text_length, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (mapped < 0 && mapped > -4096) return;
+  const unsigned char* ours = (const unsigned char*)mapped;
+  for (uint64_t at = 0; at < image.text_length; at++) {
+    const bool set = text[at] == kBreakpoint && ours[at] != kBreakpoint;
+    if (set && found.count < Breakpoints::kMax) found.at[found.count++] = text + at;
+  }
+  kernel(SYS_munmap, mapped, image.text_length);
+}
+
+void set_again(const Breakpoints& found) {
+  for (uint32_t i = 0; i < found.count; i++) {
+    const uint64_t page = page_down((uint64_t)found.at[i]);
+    const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+    if (kernel(SYS_mprotect, page, BT_PAGE_SIZE, all) != 0) return;
+    *found.at[i] = kBreakpoint;
+    kernel(SYS_mprotect, page, BT_PAGE_SIZE, PROT_READ | PROT_EXEC);
+  }
+}
+
+/** ld.so's word is read-only once the program runs. */
+long write_slot(const Object& object, uint64_t slot_vaddr) {
+  uint64_t* slot = (uint64_t*)(object.base + slot_vaddr);
+  if (*slot == (uint64_t)btfuse_entry) return 0;
+  const uint64_t page = page_down((uint64_t)slot);
+  const bool locked = object.loader_slot != 0;
+  long status = locked ? kernel(SYS_mprotect, page, BT_PAGE_SIZE, PROT_READ | PROT_WRITE) : 0;
+  if (status != 0) return status;
+  *slot = (uint64_t)btfuse_entry;
+  return locked ? kernel(SYS_mprotect, page, BT_PAGE_SIZE, PROT_READ) : 0;
+}
+
 }  // namespace
 
 bool file_image_path(const char* directory, uint32_t length, const struct stat& file, char* path) {
@@ -140,6 +206,10 @@ bool file_image_path(const char* directory, uint32_t length, const struct stat& 
   }
   put_version(out);
   return true;
+}
+
+void prepare_loader(const Object& loader) {
+  *(uint64_t*)(loader.base + loader.loader_slot) = (uint64_t)btfuse_entry;
 }
 
 bool image_path(const char* directory, uint32_t length, const Object& object, char* path) {
@@ -160,11 +230,21 @@ int map_image(const Object& object, const char* path, uint64_t euid) {
   long status = is_for(object, image) ? 0 : -EPROTO;
   if (status == 0) {
     // The word first: from the mapping on, any call jumps through it.
-    *(uint64_t*)(object.base + image.slot_vaddr) = (uint64_t)btfuse_entry;
+    status = write_slot(object, image.slot_vaddr);
+  }
+  if (status == 0) {
+    Breakpoints breakpoints;
+    breakpoints.count = 0;
+    // libc is hooked before a debugger has heard of it.
+    if (object.loader_slot != 0 && is_traced())
+      find_breakpoints(object, image, (int)fd, breakpoints);
     const long at = (long)(object.base + image.text_vaddr);
     status = kernel(SYS_mmap, at, image.text_length, PROT_READ | PROT_EXEC, MAP_FIXED | MAP_PRIVATE,
                     fd, 0);
-    if (status == at) status = 0;
+    if (status == at) {
+      status = 0;
+      set_again(breakpoints);
+    }
   }
   kernel(SYS_close, fd);
   return (int)status;

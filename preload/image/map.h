@@ -27,5 +27,7 @@ bool file_image_path(const char* directory, uint32_t length, const struct stat& 
 long open_image(const char* path, uint64_t euid, ImageTrailer& image);
 /** The same checks on a descriptor. 0 or -errno. */
 int check_image(long fd, uint64_t euid, ImageTrailer& image);
+/** Writes ld.so's handler word while ld.so has not yet made it read-only: in an audit module. */
+void prepare_loader(const Object& loader);
 
 }  // namespace btfuse

@@ -69,21 +69,78 @@ const link_map* loaded_objects(const Elf64_auxv_t* auxv) {
   return nullptr;
 }
 
+bool is_named(const char* path, const char* name) {
+  const char* base = path;
+  for (const char* p = path; *p != 0; p++) {
+    if (*p == '/') base = p + 1;
+  }
+  for (; *name != 0; name++, base++) {
+    if (*base != *name) return false;
+  }
+  return true;
+}
+
+bool read_object(const link_map* map, Object& object) {
+  const Elf64_Ehdr* header = (const Elf64_Ehdr*)map->l_addr;
+  if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
+  object = {map->l_addr,
+            map->l_name,
+            (const Elf64_Phdr*)(map->l_addr + header->e_phoff),
+            header->e_phnum,
+            nullptr,
+            0,
+            0};
+  for (uint32_t i = 0; i < object.header_count && object.build_id == nullptr; i++) {
+    const Elf64_Phdr& segment = object.headers[i];
+    if (segment.p_type != PT_NOTE) continue;
+    const unsigned char* notes = (const unsigned char*)(object.base + segment.p_vaddr);
+    read_build_id(object, notes, notes + segment.p_filesz);
+  }
+  return true;
+}
+
 bool find_libc(const link_map* objects, Object& libc) {
   const link_map* map = objects;
   while (map != nullptr && !ends_with(map->l_name, "libc.so.6")) map = map->l_next;
-  if (map == nullptr) return false;
-  const Elf64_Ehdr* header = (const Elf64_Ehdr*)map->l_addr;
-  if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
-  libc = {map->l_addr,     map->l_name, (const Elf64_Phdr*)(map->l_addr + header->e_phoff),
-          header->e_phnum, nullptr,     0};
-  for (uint32_t i = 0; i < libc.header_count && libc.build_id == nullptr; i++) {
-    const Elf64_Phdr& segment = libc.headers[i];
-    if (segment.p_type != PT_NOTE) continue;
-    const unsigned char* notes = (const unsigned char*)(libc.base + segment.p_vaddr);
-    read_build_id(libc, notes, notes + segment.p_filesz);
+  return map != nullptr && read_object(map, libc);
+}
+
+const link_map* find_loader(const link_map* objects) {
+  const link_map* map = objects;
+  while (map != nullptr && !is_named(map->l_name, "ld-linux-x86-64.so.")) map = map->l_next;
+  return map;
+}
+
+namespace {
+
+/** Value of an entry of the dynamic section; addresses without the base, whether ld.so has added it
+ * or not. */
+uint64_t dynamic_value(const link_map* map, int64_t tag) {
+  for (const Elf64_Dyn* entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
+    if (entry->d_tag != tag) continue;
+    const uint64_t value = entry->d_un.d_val;
+    return value >= map->l_addr ? value - map->l_addr : value;
   }
+  return 0;
+}
+
+}  // namespace
+
+bool read_loader(const link_map* map, Object& loader) {
+  const uint64_t table = dynamic_value(map, DT_PLTGOT);
+  if (table == 0 || !read_object(map, loader)) return false;
+  loader.loader_slot = table + sizeof(uint64_t);
   return true;
+}
+
+bool loader_has_version(const link_map* loader, const char* version) {
+  const char* text = (const char*)(loader->l_addr + dynamic_value(loader, DT_STRTAB));
+  const char* end = text + dynamic_value(loader, DT_STRSZ);
+  const uint64_t size = strlen(version) + 1;
+  for (; text < end; text += strlen(text) + 1) {
+    if ((uint64_t)(end - text) >= size && memcmp(text, version, size) == 0) return true;
+  }
+  return false;
 }
 
 const char* own_path(const link_map* objects) {

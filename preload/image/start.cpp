@@ -1,4 +1,5 @@
-// DT_INIT of the shim: the first code of ours that runs in a program, before any constructor.
+// DT_INIT of the shim: the first code of ours that runs in a program, before any constructor. Where
+// the shim is an audit module that is too early, and audit.cpp goes on from there.
 // Without BTFUSE_SESSION in the environment it does nothing. With it, either the session is
 // attached and libc's text replaced, or the program ends: it must never run on with its file calls
 // unhooked.
@@ -6,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
 #include "../client/memory.h"
 #include "call.h"
@@ -24,15 +26,38 @@ static_assert(offsetof(Call, nr) == 0 && offsetof(Call, args) == 8);
 static_assert(offsetof(Call, return_address) == 56 && offsetof(Call, stack) == 64);
 static_assert(offsetof(Call, result) == 72 && sizeof(Call) == 80);
 
-void die(const char* sentence) {
+const char* keep(const char* value, uint64_t length, uint64_t capacity) {
+  if (length >= capacity) return nullptr;
+  char* to = start.text + start.used;
+  memcpy(to, value, length);
+  to[length] = 0;
+  start.used += (uint32_t)length + 1;
+  return to;
+}
+
+namespace {
+
+/** Ends the process; "%" in the sentence stands for `name`. */
+[[noreturn]] void die_about(const char* sentence, const char* name) {
   constexpr size_t kMax = 512;
   char line[kMax];
   size_t length = 0;
   for (const char* p = "bt-fuse: "; *p != 0; p++) line[length++] = *p;
-  while (*sentence != 0 && length < kMax - 1) line[length++] = *sentence++;
+  for (; *sentence != 0 && length < kMax - 1; sentence++) {
+    if (*sentence != '%') line[length++] = *sentence;
+    for (const char* p = name; *sentence == '%' && *p != 0 && length < kMax - 1; p++) {
+      line[length++] = *p;
+    }
+  }
   line[length++] = '\n';
   kernel(SYS_write, 2, line, length);
   for (;;) kernel(SYS_exit_group, 125);
+}
+
+}  // namespace
+
+void die(const char* sentence) {
+  die_about(sentence, "");
 }
 
 extern "C" __attribute__((visibility("hidden"))) const char btfuse_no_stack[] =
@@ -53,14 +78,6 @@ const char* variable(char** environment, const char* name) {
 }
 
 namespace {
-
-/** Copies a value with its NUL; -1 when it does not fit. */
-long keep(char* to, size_t capacity, const char* value) {
-  const size_t length = strlen(value);
-  if (length >= capacity) return -1;
-  memcpy(to, value, length + 1);
-  return (long)length;
-}
 
 /** "ring:store:data:anchor:process"; false when it is anything else. */
 bool parse_inherited(const char* text, Inherited& inherited) {
@@ -104,13 +121,13 @@ const char* map_failure(int error) {
   switch (error) {
     case -EPERM:
     case -EACCES:
-      return "the prepared image of libc may not be used: it must belong to root or you, be "
+      return "the prepared image of % may not be used: it must belong to root or you, be "
              "writable by "
              "nobody else, and lie on a file system without noexec.";
     case -EPROTO:
-      return "the prepared image of libc is damaged or was made for another libc.";
+      return "the prepared image of % is damaged or was made for another one.";
     default:
-      return "there is no prepared image of this program's libc, and the server could not make "
+      return "there is no prepared image of %, and the server could not make "
              "one.";
   }
 }
@@ -154,26 +171,50 @@ int replace_text(const Object& libc, uint64_t euid) {
   return asked == 0 ? map_image(libc, path, euid) : status;
 }
 
-void keep_environment(char** environment, const char* session, const char* preload) {
-  const long length = keep(start.session, sizeof start.session, session);
-  if (length <= 0) die("BTFUSE_SESSION is empty or too long.");
-  start.session_length = (uint32_t)length;
+void keep_environment(char** environment, const char* session) {
+  start.session_length = (uint32_t)strlen(session);
+  start.session = keep(session, start.session_length, BT_SESSION_NAME_MAX + 1);
+  if (start.session_length == 0 || start.session == nullptr)
+    die("BTFUSE_SESSION is empty or too long.");
   if (const char* images = variable(environment, "BTFUSE_IMAGES=")) {
-    const long kept = keep(start.images, sizeof start.images, images);
-    if (kept < 0) die("BTFUSE_IMAGES is too long.");
-    start.images_length = (uint32_t)kept;
+    start.images_length = (uint32_t)strlen(images);
+    start.images = keep(images, start.images_length, BT_PATH_MAX);
+    if (start.images == nullptr) die("BTFUSE_IMAGES is too long.");
   }
-  if (const char* exe = variable(environment, "BTFUSE_EXE=")) {
-    if (keep(start.exe, sizeof start.exe, exe) < 0) start.exe[0] = 0;
-  }
-  start.preload = preload;
-  start.preload_length = (uint32_t)strlen(preload);
+  if (const char* exe = variable(environment, "BTFUSE_EXE="))
+    start.exe = keep(exe, strlen(exe), BT_PATH_MAX);
 }
 
 }  // namespace
 
-void join_session(char** environment, const char* session, const char* preload) {
-  keep_environment(environment, session, preload);
+Audited audited;
+
+bool has_own_calls(const char* path) {
+  static constexpr const char* kNames[] = {"libc.so.6", "libasan.so", "liblsan.so", "libtsan.so"};
+  for (const char* name : kNames) {
+    if (is_named(path, name)) return true;
+  }
+  return false;
+}
+
+void correct_name(char** environment, Elf64_auxv_t* auxv) {
+  const char* name = variable(environment, "BTFUSE_EXECFN=");
+  if (name == nullptr) return;
+  const char* base = name;
+  for (const char* p = name; *p != 0; p++) {
+    if (*p == '/' && p[1] != 0) base = p + 1;
+  }
+  kernel(SYS_prctl, PR_SET_NAME, base);
+  for (; auxv->a_type != AT_NULL; auxv++) {
+    if (auxv->a_type == AT_EXECFN) auxv->a_un.a_val = (uint64_t)name;
+  }
+}
+
+void enter_session(char** environment, const char* own, uint64_t length) {
+  start.own = keep(own, length, BT_PATH_MAX);
+  if (start.own == nullptr) die("the path of the shim is too long.");
+  start.own_length = (uint32_t)length;
+  keep_environment(environment, variable(environment, "BTFUSE_SESSION="));
   Inherited inherited;
   const char* handed_on = variable(environment, "BTFUSE_INHERIT=");
   const bool inherits = handed_on != nullptr && parse_inherited(handed_on, inherited);
@@ -181,21 +222,48 @@ void join_session(char** environment, const char* session, const char* preload) 
   if (attached != 0) die(attach_failure(attached));
 }
 
+void hook(const Object& object, uint64_t euid) {
+  if (object.build_id == nullptr) die_about("% has no build-id.", object.path);
+  const int mapped = replace_text(object, euid);
+  if (mapped != 0) die_about(map_failure(mapped), object.path);
+}
+
 /** Called by the loader as DT_INIT, with what main will get. */
-extern "C" __attribute__((visibility("hidden"))) void btfuse_init(int, char**, char** environment) {
-  const char* session = variable(environment, "BTFUSE_SESSION=");
-  if (session == nullptr) return;
+extern "C" __attribute__((visibility("hidden"))) void btfuse_init(int, char** arguments,
+                                                                  char** environment) {
+  if (variable(environment, "BTFUSE_SESSION=") == nullptr) return;
+  const char* audit = variable(environment, "LD_AUDIT=");
   char** end = environment;
   while (*end != nullptr) end++;
-  const Elf64_auxv_t* auxv = (const Elf64_auxv_t*)(end + 1);
+  auto* auxv = (Elf64_auxv_t*)(end + 1);
   const link_map* objects = loaded_objects(auxv);
   Object libc;
-  if (!find_libc(objects, libc))
+  if (!find_libc(objects, libc)) {
+    // Audit modules are there before libc is.
+    if (audit != nullptr) {
+      audited = {arguments, environment};
+      return;
+    }
     die("this program does not run on glibc (no libc.so.6 is loaded).");
+  }
+  const char* own = own_path(objects);
+  const uint64_t length = strlen(own);
+  if (audit != nullptr && strlen(audit) >= length && memcmp(audit, own, length) == 0) return;
   if (libc.build_id == nullptr) die("this program's libc has no build-id.");
-  join_session(environment, session, own_path(objects));
-  const int mapped = replace_text(libc, auxiliary(auxv, AT_EUID));
-  if (mapped != 0) die(map_failure(mapped));
+  enter_session(environment, own, length);
+  const uint64_t euid = auxiliary(auxv, AT_EUID);
+  hook(libc, euid);
+  correct_name(environment, auxv);
+  for (const link_map* map = objects; map != nullptr; map = map->l_next) {
+    Object object;
+    const bool calls = has_own_calls(map->l_name) && map->l_addr != libc.base;
+    if (calls && read_object(map, object)) hook(object, euid);
+  }
+  const link_map* map = find_loader(objects);
+  Object loader;
+  if (map == nullptr || !read_loader(map, loader)) return;
+  start.audit = loader_has_version(map, "GLIBC_2.35");
+  hook(loader, euid);
 }
 
 }  // namespace btfuse

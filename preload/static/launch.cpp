@@ -227,7 +227,7 @@ void name_process() {
     if (*p == '/' && p[1] != 0) base = p + 1;
   }
   kernel(SYS_prctl, PR_SET_NAME, base);
-  if (start.exe[0] != 0) return;
+  if (start.exe != nullptr) return;
   char link[32];
   char* out = link;
   for (const char* p = "/proc/self/fd/"; *p != 0; p++) *out++ = *p;
@@ -238,20 +238,19 @@ void name_process() {
   }
   while (count > 0) *out++ = digits[--count];
   *out = 0;
-  const long length = kernel(SYS_readlink, link, start.exe, sizeof start.exe - 1);
-  start.exe[length > 0 ? length : 0] = 0;
+  static char exe[BT_PATH_MAX];
+  const long length = kernel(SYS_readlink, link, exe, sizeof exe - 1);
+  if (length > 0) start.exe = exe;
 }
 
-/** The shim's own path comes first in LD_PRELOAD: children that are not static need it. */
-const char* shim_path(char** environment) {
-  static char path[BT_PATH_MAX];
-  const char* value = variable(environment, "LD_PRELOAD=");
-  if (value == nullptr) die("LD_PRELOAD is missing from the environment of a static program.");
-  uint32_t length = 0;
-  while (value[length] != 0 && value[length] != ':' && value[length] != ' ') length++;
-  if (length >= sizeof path) die("LD_PRELOAD is too long.");
-  memcpy(path, value, length);
-  return path;
+/** The shim's own path comes first in the list that brings it: children that are not static need
+ * it. */
+const char* shim_path(char** environment, bool& audit) {
+  const char* value = variable(environment, "LD_AUDIT=");
+  audit = value != nullptr;
+  if (!audit) value = variable(environment, "LD_PRELOAD=");
+  if (value == nullptr) die("LD_AUDIT is missing from the environment of a static program.");
+  return value;
 }
 
 }  // namespace
@@ -265,7 +264,10 @@ extern "C" __attribute__((visibility("hidden"))) uint64_t btfuse_launch(uint64_t
     die("the launcher of static programs is only ever run by the shim.");
   char** end = environment;
   while (*end != nullptr) end++;
-  join_session(environment, session, shim_path(environment));
+  const char* shim = shim_path(environment, start.audit);
+  uint64_t length = 0;
+  while (shim[length] != 0 && shim[length] != ':' && shim[length] != ' ') length++;
+  enter_session(environment, shim, length);
   program.name = parse_descriptor(parse_descriptor(spec, program.fd), program.image_fd);
   if (program.fd < 0) {
     program.fd = kernel(SYS_open, program.name, O_RDONLY | O_CLOEXEC);

@@ -48,7 +48,7 @@ long read_link(const Call& call, int at) {
 }
 
 bool names_us(const Call& call, int at) {
-  return start.exe[0] != 0 && names_own_program((const char*)call.args[at], call.stack);
+  return start.exe != nullptr && names_own_program((const char*)call.args[at], call.stack);
 }
 
 }  // namespace

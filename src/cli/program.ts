@@ -79,6 +79,8 @@ export function whyUnreachable(path: string): string | undefined {
       return 'has file capabilities: the loader drops LD_PRELOAD there, so it would see the files of the host';
     case 'other-arch':
       return 'is a program of another architecture: the shim is for x86-64';
+    case 'other-loader':
+      return `is started by ${program.interpreter}, which is not the loader of glibc`;
     default:
       return undefined;
   }

@@ -6,7 +6,14 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { EM_X86_64, elf64Machine, isElf, PT_INTERP, parseElf } from './elf.ts';
 
-export type ProgramKind = 'dynamic' | 'static' | 'script' | 'setuid' | 'not-elf' | 'other-arch';
+export type ProgramKind =
+  | 'dynamic'
+  | 'static'
+  | 'script'
+  | 'setuid'
+  | 'not-elf'
+  | 'other-arch'
+  | 'other-loader';
 
 export interface Program {
   readonly kind: ProgramKind;
@@ -69,6 +76,8 @@ export function inspectProgram(path: string): Program {
   }
   const name = elf.bytes.subarray(loader.offset, loader.offset + loader.fileSize);
   const interpreter = Buffer.from(name).toString('latin1').replace(/\0.*$/s, '');
+  // Another loader (that of musl, say) knows nothing of audit modules: it is out of reach as well.
+  if (!/\/ld(-linux|\.so)[^/]*$/.test(interpreter)) return { kind: 'other-loader', interpreter };
   if (gainsCapabilities(path)) return { kind: 'setuid', interpreter, hasCapabilities: true };
   return { kind: 'dynamic', interpreter, hasCapabilities: false };
 }

@@ -4,6 +4,7 @@
  */
 import { int32 } from './assembler.ts';
 import { type Elf, ElfError, PF_W, PT_LOAD } from './elf.ts';
+import { isLoader, loaderSlot } from './loader.ts';
 import { JUMP_SIZE, type Site, SYSCALL_SIZE } from './sites.ts';
 import { writeStubs } from './stubs.ts';
 import type { Sweep } from './sweep.ts';
@@ -95,7 +96,7 @@ export function patchText(
   if (text.offset % PAGE !== lead) throw new ElfError('its text is not aligned to pages');
   const { from, to } = paddingOf(elf, sweep);
   const padding = { from, to: Math.min(to, from + paddingMax) };
-  const slotVaddr = findSlot(elf);
+  const slotVaddr = isLoader(elf) ? loaderSlot(elf) : findSlot(elf);
   const bytes = new Uint8Array(to - vaddr);
   bytes.set(elf.bytes.subarray(text.offset - lead, text.offset + text.fileSize));
   const hooked = sites.filter((site) => site.form === 'M' || site.form === 'T');

@@ -309,7 +309,17 @@ export function systemLibc(): string {
   return found;
 }
 
-/** Prepares what every session needs: the image of the system's libc. Returns its path. */
+/** The loader that this Node was started by. */
+export function systemLoader(): string {
+  const maps = readFileSync('/proc/self/maps', 'latin1');
+  const found = /^\S+ \S+ \S+ \S+ \S+\s+(\/\S*\/ld-linux-x86-64\.so\.2)$/m.exec(maps)?.[1];
+  if (found === undefined)
+    throw new ImageError('This Node was not started by the loader of glibc.');
+  return found;
+}
+
+/** Prepares what every session needs: the images of the system's libc and loader. Returns the libc's path. */
 export async function ensureImages(imagesDir: string = defaultImagesDir()): Promise<string> {
+  await prepareImage(systemLoader(), imagesDir);
   return prepareImage(systemLibc(), imagesDir);
 }

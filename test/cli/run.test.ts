@@ -188,16 +188,16 @@ describe('CMD', () => {
     const list = btfuse(['run', '--import', from, '--', 'my-ls', '/bt'], { env });
     expect(list).toMatchObject({ status: 0, stdout: 'my-ls\nprog\n', stderr: '' });
   });
-  test('keeps the rest of LD_PRELOAD behind the shim', () => {
+  test("keeps the user's LD_PRELOAD", () => {
     const env = { LD_PRELOAD: '/lib/x86_64-linux-gnu/libm.so.6' };
-    const { stdout } = btfuse(['run', 'sh', '-c', 'echo $LD_PRELOAD'], { env });
-    expect(stdout).toBe(`${root}build/libbtfuse.so:/lib/x86_64-linux-gnu/libm.so.6\n`);
+    const { stdout } = btfuse(['run', 'sh', '-c', 'echo $LD_AUDIT $LD_PRELOAD'], { env });
+    expect(stdout).toBe(`${root}build/libbtfuse.so /lib/x86_64-linux-gnu/libm.so.6\n`);
   });
   test('sees the environment as it was, but for the session', () => {
     const plain = command('env', ['-0']).stdout.split('\0');
     const inside = btfuse(['run', 'env', '-0']).stdout.split('\0');
     const added = inside.filter((line) => !plain.includes(line)).map((line) => line.split('=')[0]);
-    expect(added.sort()).toEqual(['BTFUSE_IMAGES', 'BTFUSE_SESSION', 'LD_PRELOAD']);
+    expect(added.sort()).toEqual(['BTFUSE_IMAGES', 'BTFUSE_SESSION', 'LD_AUDIT']);
   });
   test('reads our standard input', () => {
     const { stdout } = btfuse(['run', 'sh', '-c', 'cat > /bt/in; wc -c < /bt/in'], {

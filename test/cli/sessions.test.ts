@@ -241,7 +241,7 @@ function exported(variable: string): string {
   const { stdout } = btfuse(['run', 'sh', '-c', `printf %s "$${variable}"`]);
   return stdout;
 }
-const shim = (): string => exported('LD_PRELOAD');
+const shim = (): string => exported('LD_AUDIT');
 const images = (): string => exported('BTFUSE_IMAGES');
 
 /** As root in a mount namespace of our own, /dev/shm can be as small as we like. */

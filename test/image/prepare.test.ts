@@ -30,11 +30,11 @@ const isRoot = process.getuid?.() === 0;
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe('the image directory', () => {
-  test('is made with its parents, and holds one read-only file and nothing else', async () => {
+  test('is made with its parents, and holds the two images, read-only, and nothing else', async () => {
     const image = await ensureImages(path('a/b/images'));
     expect(statSync(path('a/b/images')).mode & 0o777).toBe(0o755);
     expect(statSync(image).mode & 0o777).toBe(0o555);
-    expect(readdirSync(path('a/b/images'))).toHaveLength(1);
+    expect(readdirSync(path('a/b/images'))).toHaveLength(2);
   });
 
   test('an existing image is kept, a damaged one is made again', async () => {
@@ -47,7 +47,7 @@ describe('the image directory', () => {
     writeFileSync(image, Buffer.from(whole).fill(0x90, 5000, 5001));
     await ensureImages(path('again'));
     expect(readFileSync(image).equals(whole)).toBe(true);
-    expect(readdirSync(path('again'))).toHaveLength(1);
+    expect(readdirSync(path('again'))).toHaveLength(2);
   });
 
   test.each<[string, RegExp, () => string]>([

@@ -9,7 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseElf } from '../../src/image/elf.ts';
-import { analyse, ensureImages, imageName, systemLibc } from '../../src/image/prepare.ts';
+import {
+  analyse,
+  ensureImages,
+  imageName,
+  systemLibc,
+  systemLoader,
+} from '../../src/image/prepare.ts';
 import { sealImage } from '../../src/image/trailer.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -42,11 +48,12 @@ const programs = [
 
 beforeAll(async () => {
   await ensureImages(images);
-  const { text, trailer } = analyse(parseElf(readFileSync(systemLibc())), 0);
   mkdirSync(scattered);
-  writeFileSync(join(scattered, imageName(trailer.buildId)), sealImage(text, trailer), {
-    mode: 0o555,
-  });
+  for (const [path, padding] of [[systemLibc(), 0], [systemLoader()]] as const) {
+    const { text, trailer } = analyse(parseElf(readFileSync(path)), padding);
+    const image = join(scattered, imageName(trailer.buildId));
+    writeFileSync(image, sealImage(text, trailer), { mode: 0o555 });
+  }
   execFileSync('g++', [
     ...freestanding,
     ...linking,
@@ -155,10 +162,10 @@ describe('a start that cannot be made good ends the program', () => {
       return run('pass', ['/bin/echo', 'hello'], { BTFUSE_IMAGES: copy });
     };
     expect(damaged('chmod 775 "$IMAGE"').output).toMatch(
-      /^bt-fuse: the prepared image of libc may not/,
+      /^bt-fuse: the prepared image of [^\n]*libc.so.6 may not/,
     );
     expect(damaged('chmod 755 "$IMAGE"; truncate -s -1 "$IMAGE"').output).toMatch(
-      /^bt-fuse: the prepared image of libc is damaged/,
+      /^bt-fuse: the prepared image of [^\n]*libc.so.6 is damaged/,
     );
     await ensureImages(copy);
     expect(damaged('true')).toEqual({ status: 0, output: 'hello\n' });

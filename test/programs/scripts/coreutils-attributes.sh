@@ -180,6 +180,6 @@ nice true
 timeout 5 cat text | head -1
 stdbuf -o0 cat text | head -1
 env -i /bin/cat "$D/p/text" | head -1
-env -u LD_PRELOAD cat text | head -1
+env -u LD_PRELOAD -u LD_AUDIT cat text | head -1
 nohup cat text 2> /dev/null | head -1
 echo scenario complete
