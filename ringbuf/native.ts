@@ -74,6 +74,12 @@ export interface Native {
   setTimes(path: Uint8Array, atimeNs: bigint, mtimeNs: bigint): number;
   /** mknod of a file of the host → 0 or -errno. */
   makeNode(path: Uint8Array, mode: number, rdev: number): number;
+  /** llistxattr of a file of the host → names, each with its NUL, or -errno. */
+  listXattrs(path: Uint8Array): Buffer | number;
+  /** lgetxattr → value or -errno. */
+  getXattr(path: Uint8Array, name: Uint8Array): Buffer | number;
+  /** lsetxattr → 0 or -errno. */
+  setXattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number;
   /** Does anybody hold a lock of an open file description on byte `offset` of the file? */
   isRangeLocked(fd: number, offset: number): boolean;
   /** offsetof and sizeof as the C++ compiler sees them; compared with schema.ts by a test. */

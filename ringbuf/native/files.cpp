@@ -1,12 +1,14 @@
-// What Node's fs cannot say of files of the host: times to the nanosecond, and device nodes. Used
-// by the export of a tree.
+// What Node's fs cannot say of files of the host: times to the nanosecond, device nodes, extended
+// attributes. Used by the import and export of a tree.
 #include "addon.h"
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 namespace btfuse::addon {
 namespace {
@@ -66,12 +68,56 @@ napi_value is_range_locked(napi_env env, napi_callback_info info) {
   return locked;
 }
 
+constexpr std::size_t kXattrMax = 65536;
+
+/** The bytes, or -errno. */
+napi_value bytes_or_error(napi_env env, const char* bytes, ssize_t length) {
+  if (length < 0) return outcome(env, length);
+  void* to = nullptr;
+  napi_value result = nullptr;
+  napi_create_buffer_copy(env, static_cast<std::size_t>(length), bytes, &to, &result);
+  return result;
+}
+
+napi_value list_xattrs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  if (path.empty()) return nullptr;
+  std::vector<char> room(kXattrMax);
+  return bytes_or_error(env, room.data(), llistxattr(path.c_str(), room.data(), room.size()));
+}
+
+napi_value get_xattr(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  const std::string name = path.empty() ? path : path_of(arguments, 1);
+  if (name.empty()) return nullptr;
+  std::vector<char> room(kXattrMax);
+  return bytes_or_error(env, room.data(),
+                        lgetxattr(path.c_str(), name.c_str(), room.data(), room.size()));
+}
+
+napi_value set_xattr(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  const std::string name = path.empty() ? path : path_of(arguments, 1);
+  if (name.empty()) return nullptr;
+  napi_typedarray_type type;
+  std::size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, arguments.values[2], &type, &length, &data, nullptr, nullptr) !=
+          napi_ok ||
+      type != napi_uint8_array) {
+    return range_error(env, "a value is a Uint8Array");
+  }
+  return outcome(env, lsetxattr(path.c_str(), name.c_str(), data, length, 0));
+}
+
 }  // namespace
 
 const Method file_methods[] = {
-    {"setTimes", set_times},
-    {"makeNode", make_node},
-    {"isRangeLocked", is_range_locked},
+    {"listXattrs", list_xattrs}, {"getXattr", get_xattr}, {"setXattr", set_xattr},
+    {"setTimes", set_times},     {"makeNode", make_node}, {"isRangeLocked", is_range_locked},
     {nullptr, nullptr},
 };
 

@@ -18,6 +18,8 @@ export interface Stat {
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
   readonly btimeNs: bigint;
+  /** Are there extended attributes or ACLs? */
+  readonly hasXattrs: boolean;
 }
 
 export interface DirectoryEntry {
@@ -65,6 +67,10 @@ export interface Connection {
   /** Does not follow links. */
   utimes(path: PathLike, atimeNs: bigint, mtimeNs: bigint): void;
   truncate(path: PathLike, size: number): void;
+  /** Names; like the two below it does not follow links. */
+  listxattr(path: PathLike): Buffer[];
+  getxattr(path: PathLike, name: PathLike): Buffer;
+  setxattr(path: PathLike, name: PathLike, value: Uint8Array): void;
   statfs(): StatFs;
   close(): void;
 }

@@ -11,7 +11,9 @@ import {
   FATTR_SIZE,
   FATTR_UID,
   OP_CREATE,
+  OP_GETXATTR,
   OP_LINK,
+  OP_LISTXATTR,
   OP_LOOKUP,
   OP_MKDIR,
   OP_MKNOD,
@@ -23,6 +25,7 @@ import {
   OP_RENAME2,
   OP_RMDIR,
   OP_SETATTR,
+  OP_SETXATTR,
   OP_STATFS,
   OP_SYMLINK,
   OP_UNLINK,
@@ -54,6 +57,8 @@ import {
   STATFS_REPLY_BLOCKS_FREE,
   STATFS_REPLY_FILES,
   STATFS_REPLY_FILES_FREE,
+  XATTR_LIST_MAX,
+  XATTR_SIZE_MAX,
 } from '../../ringbuf/layout.gen.ts';
 import { ELOOP } from '../store/errno.ts';
 import { AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_RDONLY, O_TRUNC, O_WRONLY } from '../store/posix.ts';
@@ -72,6 +77,7 @@ import { FsError } from './fs-error.ts';
 
 const WORD = 2 ** 32;
 const NS = 1_000_000_000n;
+const XATTRS = layout.INODE_XATTRS | layout.INODE_ACL | layout.INODE_DEFAULT_ACL;
 const CROSSED = layout.REPLY_CROSSED_UP | layout.REPLY_CROSSED_ABSOLUTE;
 
 /** "/a/b" → the bytes of "a/b": walks begin at the root of the tree. */
@@ -130,6 +136,7 @@ function readStat(channel: Channel): Stat {
     mtimeNs: time(layout.ATTRIBUTES_MTIME, layout.ATTRIBUTES_MTIMENSEC),
     ctimeNs: time(layout.ATTRIBUTES_CTIME, layout.ATTRIBUTES_CTIMENSEC),
     btimeNs: time(layout.ATTRIBUTES_BTIME, layout.ATTRIBUTES_BTIMENSEC),
+    hasXattrs: (i32[at + layout.ATTRIBUTES_FLAGS] & XATTRS) !== 0,
   };
 }
 
@@ -238,6 +245,20 @@ function writer(channel: Channel, path: PathLike, mode: number): FileWriter {
   };
 }
 
+/** A request on the attribute `name` of the file itself, never of what a link leads to. */
+function xattrRequest(
+  channel: Channel,
+  opcode: number,
+  path: PathLike,
+  name: PathLike,
+  value: Uint8Array = new Uint8Array(),
+): void {
+  beginRequest(channel, opcode);
+  const bytes = typeof name === 'string' ? Buffer.from(name) : name;
+  setPayload(channel, [relative(path), bytes, value], 2);
+  channel.i32[channel.word + SLOT_FLAGS] = AT_SYMLINK_NOFOLLOW;
+}
+
 /** Joins a running session. Throws SegmentError or ServerError when that cannot be. */
 export function connect(name: string): Connection {
   const channel = openChannel(name);
@@ -332,6 +353,24 @@ export function connect(name: string): Connection {
       setattr(channel, path, FATTR_SIZE, false);
       set64(channel, SLOT_SIZE, size);
       perform(channel, 'truncate', path);
+    },
+    listxattr(path) {
+      xattrRequest(channel, OP_LISTXATTR, path, '');
+      set64(channel, SLOT_SIZE, XATTR_LIST_MAX);
+      perform(channel, 'listxattr', path);
+      const names = Buffer.from(replyPayload(channel)).toString('latin1').split('\0');
+      return names.slice(0, -1).map((name) => Buffer.from(name, 'latin1'));
+    },
+    getxattr(path, name) {
+      xattrRequest(channel, OP_GETXATTR, path, name);
+      set64(channel, SLOT_SIZE, XATTR_SIZE_MAX);
+      perform(channel, 'getxattr', path);
+      return Buffer.from(replyPayload(channel));
+    },
+    setxattr(path, name, value) {
+      xattrRequest(channel, OP_SETXATTR, path, name, value);
+      set64(channel, SLOT_SIZE, value.length);
+      perform(channel, 'setxattr', path);
     },
     statfs(): StatFs {
       simple(OP_STATFS, 'statfs', '/');

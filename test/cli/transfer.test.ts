@@ -328,3 +328,58 @@ describe('what cannot be imported or exported', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 });
+
+describe.skipIf(!isRoot)('attributes and ACLs', needs('setfattr', 'setfacl', 'tar'), () => {
+  /** On a tmpfs: not every file system has them. */
+  let source: string;
+  beforeAll(() => {
+    source = mkdtempSync('/dev/shm/bt-transfer-');
+    execFileSync('bash', ['-ec', makeAttributes], { cwd: source });
+  });
+  afterAll(() => rmSync(source, { recursive: true, force: true }));
+
+  const long = 'n'.repeat(120);
+  const makeAttributes = `
+    mkdir -p in/d out; cd in; echo text > f; ln f hard; ln -s f l; echo x > ${long}; mkfifo p
+    setfattr -n user.text -v blue f; setfattr -n user.bytes -v 0x00ff800a3d f; setfattr -n user.empty f
+    setfattr -n user.a=b%c -v equals ${long}
+    setfattr -n trusted.t -v t d; setfattr -h -n trusted.l -v l l; setfattr -n security.s -v s p
+    setfacl -m u:1000:rw,g:2000:r f; setfacl -d -m u:7:rwx,m::rx d; chmod 2750 d`;
+
+  function told(base: string): string {
+    const script =
+      'find . | sort | xargs getfattr -hd -e hex -m -; find . | sort | xargs getfacl -n';
+    return execFileSync('bash', ['-ec', script], { cwd: base }).toString();
+  }
+
+  test('through directories', () => {
+    const target = join(source, 'out/directory');
+    const result = run('--import', join(source, 'in'), '--export', target, 'true');
+    expect(result).toMatchObject(ok);
+    expect(told(target)).toBe(told(join(source, 'in')));
+  });
+
+  test('through an archive of ours, which tar understands', () => {
+    const archive = join(source, 'out/ours.tar.gz');
+    const result = run('--import', join(source, 'in'), '--export', archive, 'true');
+    expect(result).toMatchObject(ok);
+    const target = join(source, 'out/unpacked');
+    mkdirSync(target);
+    const include = '--xattrs-include=*';
+    execFileSync('tar', ['--xattrs', include, '--acls', '-xpf', archive, '-C', target]);
+    expect(told(target)).toBe(told(join(source, 'in')));
+    const back = join(source, 'out/back');
+    expect(run('--import', archive, '--export', back, 'true')).toMatchObject(ok);
+    expect(told(back)).toBe(told(join(source, 'in')));
+  });
+
+  test('from an archive of tar', () => {
+    const archive = join(source, 'out/theirs.tar');
+    const include = '--xattrs-include=*';
+    const from = join(source, 'in');
+    execFileSync('tar', ['--xattrs', include, '--acls', '-cf', archive, '-C', from, '.']);
+    const target = join(source, 'out/theirs');
+    expect(run('--import', archive, '--export', target, 'true')).toMatchObject(ok);
+    expect(told(target)).toBe(told(from));
+  });
+});

@@ -13,6 +13,7 @@ import * as modes from './modes.ts';
 import { startProgress } from './progress.ts';
 import type { EntryType, Headers } from './tar-header.ts';
 import { type TreeEntry, walkTree } from './tree-walk.ts';
+import { paxBody, treeXattrs, type Xattr, xattrRecords } from './xattrs.ts';
 
 const BREATH = 64;
 const NS_PER_S = 1_000_000_000n;
@@ -82,8 +83,33 @@ async function packEntry(
   const header = headerOf(entry, name, first === undefined ? type : 'link');
   if (first !== undefined) header.linkname = first;
   else if (type === 'symlink') header.linkname = text(connection.readlink(entry.path));
+  const xattrs = first === undefined ? treeXattrs(connection, entry.path, stat) : [];
+  if (xattrs.length > 0) await packXattrs(archive, header, xattrs);
   if (header.type === 'file') await packContent(archive, header, connection.readFile(entry.path));
   else await packContent(archive, header);
+}
+
+/**
+ * A pax header of our own before the entry: values are bytes, which tar-stream would write as UTF-8. All that
+ * it would put into one of its own goes along, and the entry itself gets a name that needs none.
+ */
+async function packXattrs(archive: Pack, header: Headers, xattrs: readonly Xattr[]): Promise<void> {
+  const records: [string, Buffer][] = [['path', Buffer.from(header.name)]];
+  if (header.linkname) records.push(['linkpath', Buffer.from(header.linkname)]);
+  for (const [key, value] of Object.entries(header.pax ?? {}))
+    records.push([key, Buffer.from(value)]);
+  const body = paxBody([...records, ...xattrRecords(xattrs)]);
+  await new Promise<void>((done, fail) => {
+    const before = { name: 'PaxHeader', type: 'file', size: body.length, mtime: header.mtime };
+    const argument = before as Parameters<Pack['entry']>[0];
+    const sink = archive.entry(argument, (error) => (error ? fail(error) : done()));
+    // tar-stream takes content for files only; it writes the header when the sink opens, after this.
+    before.type = 'pax-header';
+    sink.end(body);
+  });
+  header.name = header.type === 'directory' ? 'entry/' : 'entry';
+  if (header.linkname) header.linkname = 'entry';
+  delete header.pax;
 }
 
 /** `content` is one snapshot: a program that still writes to the file must not break the archive. */

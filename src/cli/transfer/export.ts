@@ -26,6 +26,7 @@ import { eachRun, isSparse } from './holes.ts';
 import * as modes from './modes.ts';
 import { startProgress } from './progress.ts';
 import { type TreeEntry, walkTree } from './tree-walk.ts';
+import { setHostXattrs, treeXattrs, type Xattr } from './xattrs.ts';
 
 const BREATH = 64;
 const root = Buffer.from('/');
@@ -50,7 +51,7 @@ export async function exportDirectory(
   target: Buffer,
 ): Promise<void> {
   const written = new Map<number, Buffer>();
-  const directories: { path: Buffer; stat: Stat }[] = [];
+  const directories: { path: Buffer; stat: Stat; xattrs: Xattr[] }[] = [];
   const progress = await startProgress('exporting', 'entries', () => usedInodes(connection));
   let count = 0;
   try {
@@ -59,7 +60,8 @@ export async function exportDirectory(
       const first = written.get(entry.stat.ino);
       if (modes.isDirectory(entry.stat.mode)) {
         makeDirectory(path, entry.relative.length === 0);
-        directories.push({ path, stat: entry.stat });
+        const xattrs = treeXattrs(connection, entry.path, entry.stat);
+        directories.push({ path, stat: entry.stat, xattrs });
       } else if (first !== undefined) {
         rmSync(path, { force: true });
         linkSync(first, path);
@@ -72,7 +74,7 @@ export async function exportDirectory(
       if (count % BREATH === 0) await breathe();
     }
     // Filling a directory changes its times, and its own mode may forbid filling it.
-    for (const { path, stat } of directories.reverse()) setAttributes(path, stat);
+    for (const { path, stat, xattrs } of directories.reverse()) setAttributes(path, stat, xattrs);
   } finally {
     progress.stop();
   }
@@ -96,7 +98,7 @@ export function exportFile(connection: Connection, entry: TreeEntry, path: Buffe
     default:
       makeNode(path, stat);
   }
-  setAttributes(path, stat);
+  setAttributes(path, stat, treeXattrs(connection, entry.path, stat));
 }
 
 function exportContent(connection: Connection, { path: from, stat }: TreeEntry, to: Buffer): void {
@@ -143,9 +145,10 @@ function makeDirectory(path: Buffer, isRoot: boolean): void {
   mkdirSync(path, { mode: 0o700, recursive: isRoot });
 }
 
-function setAttributes(path: Buffer, stat: Stat): void {
+function setAttributes(path: Buffer, stat: Stat, xattrs: readonly Xattr[]): void {
   if (modes.keepsOwners) lchownSync(path, stat.uid, stat.gid);
   if (!modes.isSymlink(stat.mode)) chmodSync(path, stat.mode & modes.PERMISSIONS);
+  setHostXattrs(path, xattrs);
   // Node's own utimes rounds to microseconds.
   check(native().setTimes(path, stat.atimeNs, stat.mtimeNs), 'be given its times', path);
 }

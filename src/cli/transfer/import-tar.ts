@@ -11,6 +11,7 @@ import { makeDevice, PERMISSIONS } from './modes.ts';
 import { startProgress } from './progress.ts';
 import { type Entry, extract, type Headers } from './tar-header.ts';
 import { type Attributes, createTreeWriter, type TreeWriter } from './tree-writer.ts';
+import { xattrsOf } from './xattrs.ts';
 
 const NS_PER_S = 1_000_000_000n;
 const BREATH = 64;
@@ -126,6 +127,7 @@ function attributesOf(header: Headers): Attributes {
     gid: Number(header.pax?.gid ?? header.gid ?? 0),
     atimeNs: nanoseconds(header.pax?.atime) ?? mtimeNs,
     mtimeNs,
+    xattrs: xattrsOf(header.rawPax),
   };
 }
 

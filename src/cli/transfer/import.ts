@@ -19,6 +19,7 @@ import { importTar } from './import-tar.ts';
 import { isDirectory, isRegular, isSymlink } from './modes.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { type Attributes, createTreeWriter, type TreeWriter } from './tree-writer.ts';
+import { hostXattrs } from './xattrs.ts';
 
 const CHUNK = 1024 * 1024;
 /** Entries between two looks at signals and at the progress bar. */
@@ -80,7 +81,7 @@ async function copyAll(source: Buffer, writer: TreeWriter, progress: Progress): 
 }
 
 function copyEntry(path: Buffer, relative: Buffer, status: BigIntStats, writer: TreeWriter): void {
-  const attributes = attributesOf(status);
+  const attributes = attributesOf(path, status);
   if (isDirectory(attributes.mode)) {
     writer.directory(relative, attributes);
   } else if (isRegular(attributes.mode)) {
@@ -122,13 +123,14 @@ function readFully(fd: number, chunk: Buffer): number {
   return length;
 }
 
-function attributesOf(status: BigIntStats): Attributes {
+function attributesOf(path: Buffer, status: BigIntStats): Attributes {
   return {
     mode: Number(status.mode),
     uid: Number(status.uid),
     gid: Number(status.gid),
     atimeNs: status.atimeNs,
     mtimeNs: status.mtimeNs,
+    xattrs: hostXattrs(path),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What tar-stream gives and takes per entry; its own types leave out half of it. */
 import { extract as openExtract } from 'tar-stream';
+import { rawRecords } from './xattrs.ts';
 
 export interface Headers {
   name: string;
@@ -15,6 +16,8 @@ export interface Headers {
   devminor?: number;
   /** The pax records of the entry. */
   pax?: Record<string, string> | null;
+  /** Those of extended attributes once more, as bytes (extract). */
+  rawPax?: ReadonlyMap<string, Buffer>;
 }
 
 export type EntryType =
@@ -35,5 +38,30 @@ export interface Entry extends AsyncIterable<Uint8Array> {
 /** Reads an archive whose names come as latin1, which keeps their bytes; only pax records are text. */
 export function extract(): ReturnType<typeof openExtract> & AsyncIterable<Entry> {
   const options = { filenameEncoding: 'latin1' };
-  return openExtract(options as object) as ReturnType<typeof extract>;
+  const archive = openExtract(options as object) as ReturnType<typeof extract>;
+  keepRawRecords(archive as unknown as Inner);
+  return archive;
+}
+
+/** What of tar-stream's Extract is not public. */
+interface Inner {
+  _header: Omit<Headers, 'type'> & { type: string | null };
+  _decodeLongHeader(body: Uint8Array): void;
+  _applyLongHeaders(): void;
+}
+
+/** tar-stream reads pax records as UTF-8, which the values of attributes are not. */
+function keepRawRecords(archive: Inner): void {
+  const decode = archive._decodeLongHeader;
+  const apply = archive._applyLongHeaders;
+  let records: ReadonlyMap<string, Buffer> | undefined;
+  archive._decodeLongHeader = function (body): void {
+    if (this._header.type === 'pax-header') records = rawRecords(body);
+    decode.call(this, body);
+  };
+  archive._applyLongHeaders = function (): void {
+    apply.call(this);
+    if (records !== undefined) this._header.rawPax = records;
+    records = undefined;
+  };
 }

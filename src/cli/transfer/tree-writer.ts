@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts';
 import { escapeName } from '../names.ts';
 import { components, join } from './bytes.ts';
 import { isDirectory, keepsOwners, PERMISSIONS } from './modes.ts';
+import { setTreeXattrs, type Xattr } from './xattrs.ts';
 
 export interface Attributes {
   /** Type and permissions. */
@@ -15,6 +16,7 @@ export interface Attributes {
   readonly gid: number;
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
+  readonly xattrs: readonly Xattr[];
 }
 
 export interface TreeWriter {
@@ -62,8 +64,10 @@ export function createTreeWriter(connection: Connection, base: Buffer): TreeWrit
 
   const attributesOf = (path: Buffer, attributes: Attributes, isLink: boolean): void => {
     if (keepsOwners) connection.chown(path, attributes.uid, attributes.gid);
-    // After chown, which clears setuid and setgid.
+    // After chown, which clears setuid, setgid and capabilities; chmod may take the right to set any.
+    setTreeXattrs(connection, path, attributes.xattrs, false);
     if (!isLink) connection.chmod(path, attributes.mode & PERMISSIONS);
+    setTreeXattrs(connection, path, attributes.xattrs, true);
     connection.utimes(path, attributes.atimeNs, attributes.mtimeNs);
   };
 
