@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xb60f1fe96465750cULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x368a3ee5fd612ec4ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 63;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
@@ -467,8 +467,9 @@ struct DescriptionState {
   std::uint32_t references;  ///< (both) Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE, or leaves it idle: open, to be revived by an open of the same file with the same flags, or to be freed by the server.
   std::uint32_t holder;  ///< (both) Who revived it last, 0 for nobody: HOLDER_PROCESS_BITS of process index, generation of the record above. Changed together with references by one 64-bit CAS.
   std::uint32_t status_flags;  ///< (both) O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, as F_SETFL changes them.
-  std::uint32_t owner_signal;  ///< (client) F_SETOWN and friends; kept, never delivered.
-  unsigned char pad0_[40];
+  std::uint32_t owner_signal;  ///< (client) F_SETOWN and friends: id of a thread, process or process group, 0 for none; kept, never delivered.
+  std::uint32_t owner_kind;  ///< (client) Low byte: F_OWNER_* of owner_signal; next byte: F_SETSIG.
+  unsigned char pad0_[36];
 };
 static_assert(sizeof(DescriptionState) == 64);
 static_assert(offsetof(DescriptionState, position) == 0);
@@ -476,6 +477,7 @@ static_assert(offsetof(DescriptionState, references) == 8);
 static_assert(offsetof(DescriptionState, holder) == 12);
 static_assert(offsetof(DescriptionState, status_flags) == 16);
 static_assert(offsetof(DescriptionState, owner_signal) == 20);
+static_assert(offsetof(DescriptionState, owner_kind) == 24);
 
 /** What stat tells. The first 96 bytes of an Inode record; words 0 and 1 hold ino and generation in a reply. */
 struct Attributes {

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xb60f1fe96465750cn;
+export const SCHEMA_HASH = 0x368a3ee5fd612ec4n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 63;
 export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
@@ -450,8 +450,10 @@ export const DESCRIPTION_STATE_REFERENCES = 2;
 export const DESCRIPTION_STATE_HOLDER = 3;
 /** (both) O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, as F_SETFL changes them. */
 export const DESCRIPTION_STATE_STATUS_FLAGS = 4;
-/** (client) F_SETOWN and friends; kept, never delivered. */
+/** (client) F_SETOWN and friends: id of a thread, process or process group, 0 for none; kept, never delivered. */
 export const DESCRIPTION_STATE_OWNER_SIGNAL = 5;
+/** (client) Low byte: F_OWNER_* of owner_signal; next byte: F_SETSIG. */
+export const DESCRIPTION_STATE_OWNER_KIND = 6;
 
 /** What stat tells. The first 96 bytes of an Inode record; words 0 and 1 hold ino and generation in a reply. */
 export const ATTRIBUTES_RECORD_SIZE = 96;
@@ -947,6 +949,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'DescriptionState.holder': 12,
   'DescriptionState.status_flags': 16,
   'DescriptionState.owner_signal': 20,
+  'DescriptionState.owner_kind': 24,
   Attributes: 96,
   'Attributes.ino': 0,
   'Attributes.generation': 4,

@@ -565,7 +565,8 @@ const descriptionState: Struct = {
     { name: 'references', type: 'u32', offset: 8, writer: 'both', doc: 'Table entries of all processes that hold it. The one who takes it to 0 posts RELEASE, or leaves it idle: open, to be revived by an open of the same file with the same flags, or to be freed by the server.' },
     { name: 'holder', type: 'u32', offset: 12, writer: 'both', doc: 'Who revived it last, 0 for nobody: HOLDER_PROCESS_BITS of process index, generation of the record above. Changed together with references by one 64-bit CAS.' },
     { name: 'status_flags', type: 'u32', offset: 16, writer: 'both', doc: 'O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, as F_SETFL changes them.' },
-    { name: 'owner_signal', type: 'u32', offset: 20, writer: 'client', doc: 'F_SETOWN and friends; kept, never delivered.' },
+    { name: 'owner_signal', type: 'u32', offset: 20, writer: 'client', doc: 'F_SETOWN and friends: id of a thread, process or process group, 0 for none; kept, never delivered.' },
+    { name: 'owner_kind', type: 'u32', offset: 24, writer: 'client', doc: 'Low byte: F_OWNER_* of owner_signal; next byte: F_SETSIG.' },
   ],
 };
 

@@ -48,22 +48,70 @@ long set_flags(uint32_t id, uint32_t flags) {
 
 // ---- the rest -----------------------------------------------------------------------------------
 
-/** F_SETOWN's argument: a process, or minus a process group. */
-long set_owner(Call& call, uint32_t* owner) {
-  auto* from = (const struct f_owner_ex*)call.args[2];
-  if (!readable(from, sizeof *from, call.stack)) return -EFAULT;
-  if ((uint32_t)from->type > F_OWNER_PGRP) return -EINVAL;
-  int value = from->type == F_OWNER_PGRP ? -from->pid : from->pid;
-  __atomic_store_n(owner, (uint32_t)value, __ATOMIC_RELEASE);
+constexpr uint32_t kOwnerType = 0xff;
+constexpr uint32_t kSignalShift = 8;
+constexpr uint64_t kSignals = 64;
+
+bool exists(uint32_t type, uint32_t id) {
+  const long target = type == F_OWNER_PGRP && id > 1 ? -(long)id : (long)id;
+  if (type != F_OWNER_TID) return kernel(SYS_kill, target, 0) != -ESRCH;
+  return kernel(SYS_tkill, target, 0) != -ESRCH;
+}
+
+void set_kind(uint32_t* kind, uint32_t mask, uint32_t value) {
+  uint32_t old = __atomic_load_n(kind, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(kind, &old, (old & ~mask) | value, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_RELAXED)) {
+  }
+}
+
+/** Who would get the signals. Kept and told; a regular file never sends any. */
+long set_owner(DescriptionState* state, uint32_t type, uint32_t id) {
+  if (id != 0 && !exists(type, id)) return -ESRCH;
+  __atomic_store_n(&state->owner_signal, id, __ATOMIC_RELEASE);
+  set_kind(&state->owner_kind, kOwnerType, type);
   return 0;
 }
 
-long get_owner(Call& call, uint32_t owner) {
+/** F_SETOWN's argument: a process, or minus a process group. */
+long set_owner_number(Call& call, DescriptionState* state) {
+  const int who = (int)call.args[2];
+  if (who == INT32_MIN) return -EINVAL;
+  return who < 0 ? set_owner(state, F_OWNER_PGRP, (uint32_t)-who)
+                 : set_owner(state, F_OWNER_PID, (uint32_t)who);
+}
+
+long set_owner_ex(Call& call, DescriptionState* state) {
+  auto* from = (const struct f_owner_ex*)call.args[2];
+  if (!readable(from, sizeof *from, call.stack)) return -EFAULT;
+  const struct f_owner_ex wanted = *from;
+  if ((uint32_t)wanted.type > F_OWNER_PGRP) return -EINVAL;
+  return wanted.pid < 0 ? -ESRCH : set_owner(state, (uint32_t)wanted.type, (uint32_t)wanted.pid);
+}
+
+struct f_owner_ex owner_of(const DescriptionState* state) {
+  struct f_owner_ex owner;
+  owner.type = (decltype(owner.type))(state->owner_kind & kOwnerType);
+  owner.pid = (int)state->owner_signal;
+  if (owner.pid != 0 && !exists((uint32_t)owner.type, (uint32_t)owner.pid)) owner.pid = 0;
+  return owner;
+}
+
+long get_owner_number(const DescriptionState* state) {
+  const struct f_owner_ex owner = owner_of(state);
+  return owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
+}
+
+long get_owner_ex(Call& call, const DescriptionState* state) {
   auto* to = (struct f_owner_ex*)call.args[2];
   if (!writable(to, sizeof *to, call.stack)) return -EFAULT;
-  int value = (int)owner;
-  to->type = value < 0 ? F_OWNER_PGRP : value > 0 ? F_OWNER_PID : F_OWNER_TID;
-  to->pid = value < 0 ? -value : value;
+  *to = owner_of(state);
+  return 0;
+}
+
+long set_signal(Call& call, DescriptionState* state) {
+  if ((uint64_t)call.args[2] > kSignals) return -EINVAL;
+  set_kind(&state->owner_kind, 0xffu << kSignalShift, (uint32_t)call.args[2] << kSignalShift);
   return 0;
 }
 
@@ -105,7 +153,7 @@ Verdict on_descriptor(Call& call, Thread& self, uint32_t id) {
 }
 
 long on_file(Call& call, Thread& self, uint32_t id) {
-  uint32_t* owner = &description_state(id)->owner_signal;
+  DescriptionState* state = description_state(id);
   switch ((uint32_t)call.args[1]) {
     case F_SETFL:
       return set_flags(id, (uint32_t)call.args[2]);
@@ -117,22 +165,23 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case F_OFD_SETLKW:
       return record_lock(call, self, id);
     case F_SETOWN:
-      __atomic_store_n(owner, (uint32_t)call.args[2], __ATOMIC_RELEASE);
-      return 0;
+      return set_owner_number(call, state);
     case F_GETOWN:
-      return (int)__atomic_load_n(owner, __ATOMIC_ACQUIRE);
+      return get_owner_number(state);
     case F_SETOWN_EX:
-      return set_owner(call, owner);
+      return set_owner_ex(call, state);
     case F_GETOWN_EX:
-      return get_owner(call, __atomic_load_n(owner, __ATOMIC_ACQUIRE));
+      return get_owner_ex(call, state);
     case F_SETSIG:
-      return (uint64_t)call.args[2] <= 64 ? 0 : -EINVAL;
+      return set_signal(call, state);
     case F_GETSIG:
-      return 0;
+      return state->owner_kind >> kSignalShift & 0xff;
+    case F_NOTIFY:
+      return S_ISDIR(description_record(id)->mode) ? -EINVAL : -ENOTDIR;
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:
-      return call.args[2] == F_UNLCK ? -EAGAIN : -EINVAL;
+      return call.args[2] == F_UNLCK && S_ISREG(description_record(id)->mode) ? -EAGAIN : -EINVAL;
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ:
       return -EBADF;

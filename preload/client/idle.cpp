@@ -102,6 +102,7 @@ uint32_t revive(Thread& self, const Attributes& attributes, uint32_t open_flags,
   state->position = 0;
   state->status_flags = open_flags & kStatusFlags;
   state->owner_signal = 0;
+  state->owner_kind = 0;
   return id;
 }
 

@@ -627,6 +627,52 @@ static void appending(void) {
   SAY("%d lines, %d torn, %d", lines, torn, status);
 }
 
+// Who would be signalled: kept with the description, and told.
+static void owners(void) {
+  int fd = make("owned", "x"), copy = dup(fd), directory = open(".", O_RDONLY);
+  struct f_owner_ex owner = {9, 9};
+  SHOW(fcntl(fd, F_GETOWN));
+  SHOW(fcntl(fd, F_GETOWN_EX, &owner));
+  SAY("%d %d", owner.type, owner.pid);
+  SHOW(fcntl(fd, F_SETOWN, getpid()));
+  SHOW(fcntl(fd, F_GETOWN) == getpid());
+  SHOW(fcntl(fd, F_SETOWN, 4999999));
+  SHOW(fcntl(fd, F_SETOWN, -4999999));
+  SHOW(fcntl(fd, F_SETOWN, INT32_MIN));
+  SHOW(fcntl(copy, F_GETOWN) == getpid());
+  SHOW(fcntl(fd, F_SETSIG, SIGUSR1));
+  SHOW(fcntl(copy, F_GETSIG));
+  SHOW(fcntl(fd, F_SETSIG, 65));
+  SHOW(fcntl(fd, F_SETSIG, -1));
+  owner = (struct f_owner_ex){F_OWNER_TID, getpid()};
+  SHOW(fcntl(fd, F_SETOWN_EX, &owner));
+  SHOW(fcntl(fd, F_GETOWN) == getpid());
+  owner = (struct f_owner_ex){F_OWNER_PGRP, getpgrp()};
+  SHOW(fcntl(fd, F_SETOWN_EX, &owner));
+  SHOW(fcntl(fd, F_GETOWN) == -getpgrp());
+  owner = (struct f_owner_ex){F_OWNER_PID, 4999999};
+  SHOW(fcntl(fd, F_SETOWN_EX, &owner));
+  owner.type = 3;
+  SHOW(fcntl(fd, F_SETOWN_EX, &owner));
+  SHOW(fcntl(fd, F_GETOWN_EX, &owner));
+  SAY("%d %d", owner.type, owner.pid == getpgrp());
+  SHOW(fcntl(fd, F_SETOWN, 0));
+  SHOW(fcntl(fd, F_GETOWN_EX, &owner));
+  SAY("%d %d", owner.type, owner.pid);
+  pid_t child = fork();
+  if (child == 0) pause();
+  SHOW(fcntl(fd, F_SETOWN, child));
+  kill(child, SIGKILL);
+  reap(child);
+  SHOW(fcntl(fd, F_GETOWN));
+  SHOW(fcntl(open("owned", O_RDWR), F_GETSIG));
+  SHOW(fcntl(directory, F_SETLEASE, F_RDLCK));
+  SHOW(fcntl(directory, F_SETLEASE, F_UNLCK));
+  SHOW(fcntl(fd, F_SETLEASE, F_UNLCK));
+  SHOW(fcntl(fd, F_NOTIFY, DN_CREATE));
+  closefrom(3);
+}
+
 int main(int argc, char** argv) {
   if (argc > 2) {
     if (strcmp(argv[2], "close") == 0) {
@@ -645,6 +691,7 @@ int main(int argc, char** argv) {
   inheriting();
   upgrading();
   executing();
+  owners();
   deadlocks();
   signals("posix", take_posix);
   signals("ofd", take_ofd);

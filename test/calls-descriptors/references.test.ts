@@ -27,6 +27,7 @@ const programs = {
   kills: 'children killed at any moment leave nothing behind',
   revivals:
     'files opened again and again, their users killed at any moment: nothing is left behind',
+  lockers: 'who holds a lock or waits for one may be killed at any moment',
 };
 
 test.each(Object.entries(programs))('%s: %s', needs('gcc'), async (source) => {
