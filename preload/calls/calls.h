@@ -130,6 +130,8 @@ BTFUSE_HANDLER(sendmsg);
 BTFUSE_HANDLER(sendmmsg);
 BTFUSE_HANDLER(recvmsg);
 BTFUSE_HANDLER(recvmmsg);
+// pidfd.cpp
+BTFUSE_HANDLER(pidfd_getfd);
 // mapping.cpp
 BTFUSE_HANDLER(mmap);
 BTFUSE_HANDLER(munmap);

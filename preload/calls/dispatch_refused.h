@@ -7,6 +7,7 @@ namespace btfuse {
 
 /** Younger than some kernel headers. */
 inline constexpr long kFchmodat2 = 452;
+inline constexpr long kPidfdGetfd = 438;
 
 /** Every call that has no handler of its own. */
 Verdict refuse(Call& call, Thread& self);

@@ -5,7 +5,10 @@ namespace btfuse {
 const Process* process_with(uint32_t pid) {
   for (uint32_t index = 1; index < BT_PROCESSES_MAX; index++) {
     const Process* process = process_at(index);
-    if (process->pid == pid && process->state == BT_PROCESS_STATE_LIVE) return process;
+    const uint32_t state = process->state;
+    // A child that has not run yet has what its parent has left it.
+    const bool lives = state == BT_PROCESS_STATE_LIVE || state == BT_PROCESS_STATE_FORKING;
+    if (process->pid == pid && lives) return process;
   }
   return nullptr;
 }

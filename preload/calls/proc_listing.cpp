@@ -70,12 +70,13 @@ bool is_ours(long directory, long pid, const char* name) {
   long number = number_of(name);
   if (number < (long)BT_PRIVATE_FD_MIN) return false;
   if ((uint32_t)pid == client.pid) return is_private_fd(number);
+  const Process* process = process_with((uint32_t)pid);
+  if (process != nullptr && (long)process->nodes_fd == number + 1) return true;
   char text[kLinkMax];
   uint64_t length = link_of(directory, name, text);
   if (begins_with(text, length, kSegments)) return true;
   // Its anchor, of which the descriptors of the tree are duplicates.
   if (!begins_with(text, length, "/proc/") || !ends_with(text, length, "/fdinfo")) return false;
-  const Process* process = process_with((uint32_t)pid);
   return process != nullptr && description_in(*process, number) == 0;
 }
 

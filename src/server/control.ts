@@ -28,16 +28,16 @@ export const CONTROL_FAILURES = 1;
 /** Low and high word. */
 export const CONTROL_REQUESTS = 2;
 export const CONTROL_DESCRIPTIONS = 4;
-/** Descriptions that tokens may refer to: while there are any, somebody has to look after them. */
-export const CONTROL_TOKENS = 5;
+/** 1 while tokens or nodes have to be looked after from time to time. */
+export const CONTROL_SPECIAL = 5;
 export const CONTROL_WORDS = 8;
 
 export type ToWorker =
   | { readonly kind: 'reclaim'; readonly processes: readonly DeadProcess[] }
   /** Look for slots of threads that are no more. */
   | { readonly kind: 'slots' }
-  /** Look for descriptions whose last token is gone. */
-  | { readonly kind: 'tokens' }
+  /** Look for descriptions whose last token is gone, and for nodes that came too late. */
+  | { readonly kind: 'special' }
   | {
       readonly kind: 'image';
       readonly slot: number;

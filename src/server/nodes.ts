@@ -41,6 +41,8 @@ const SECRET_BYTES = 16;
 /** Addresses of sockets whose file is gone but that may be open still: so many are kept. */
 const GHOSTS_MAX = 4096;
 const ADDRESS_MAX = 108;
+/** How often a node that may still come is looked for: some seconds, at the pace of the sweeps. */
+const LATE_LOOKS = 20;
 const NS_PER_SECOND = 1_000_000_000n;
 const TOKEN_FILE = 'token';
 
@@ -103,6 +105,8 @@ export interface Nodes {
   readonly times: Map<number, readonly [bigint, bigint]>;
   /** Host files of device numbers, '' for none. */
   readonly devices: Map<string, string>;
+  /** Nodes of removed inodes that were not there to be removed, and how often we have looked. */
+  readonly late: Map<string, number>;
   /** Descriptions with a reference that belongs to the tokens of them. */
   readonly tokens: Set<number>;
 }
@@ -118,6 +122,7 @@ export function openNodes(store: Store, ring: Segment, directory: string | undef
     inodes: new Map(),
     times: new Map(),
     devices: new Map(),
+    late: new Map(),
     tokens: new Set(),
   };
   store.nodeGone = (ino) => dropNode(nodes, ino);
@@ -209,8 +214,27 @@ function dropNode(nodes: Nodes, ino: number): void {
     if ((modeOf(store, ino) & S_IFMT) === S_IFIFO) inodes.delete(lstatSync(path).ino);
     unlinkSync(path);
   } catch {
-    // A socket whose bind came to nothing has none.
+    // Its bind came to nothing, or is still under way.
+    nodes.late.set(name, 0);
   }
+}
+
+/** Now and then: sockets that were bound after their inode had gone. */
+export function sweepLate({ late, directory }: Nodes): void {
+  for (const [name, looks] of late) {
+    try {
+      unlinkSync(`${directory}/${name}`);
+      late.delete(name);
+    } catch {
+      if (looks === LATE_LOOKS) late.delete(name);
+      else late.set(name, looks + 1);
+    }
+  }
+}
+
+/** Is there anything to look after from time to time? */
+export function needsSweep({ late, tokens }: Nodes): boolean {
+  return late.size !== 0 || tokens.size !== 0;
 }
 
 const WELL_KNOWN: Readonly<Record<string, string>> = {

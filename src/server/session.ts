@@ -34,7 +34,7 @@ import {
   CONTROL_FAILURES,
   CONTROL_NEWS,
   CONTROL_REQUESTS,
-  CONTROL_TOKENS,
+  CONTROL_SPECIAL,
   CONTROL_WORDS,
   type FromWorker,
   type ToWorker,
@@ -258,7 +258,7 @@ function run(
     const processes = liveness.scan();
     if (processes.length > 0) tell({ kind: 'reclaim', processes });
     else if (liveness.slotsWanted()) tell({ kind: 'slots' });
-    if (control[CONTROL_TOKENS] !== 0) tell({ kind: 'tokens' });
+    if (control[CONTROL_SPECIAL] !== 0) tell({ kind: 'special' });
     timer = setTimeout(scan, liveness.delayMs);
     timer.unref();
   }

@@ -23,7 +23,7 @@ import {
   CONTROL_FAILURES,
   CONTROL_NEWS,
   CONTROL_REQUESTS,
-  CONTROL_TOKENS,
+  CONTROL_SPECIAL,
   type FromWorker,
   type ToWorker,
   type WorkerInput,
@@ -31,11 +31,12 @@ import {
 import { settleIdle } from './descriptions.ts';
 import { dispatch } from './dispatch.ts';
 import { wakeAll } from './locks.ts';
+import { needsSweep } from './nodes.ts';
 import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
 import { createServer, type Server } from './request.ts';
 import { answerImage } from './requests/control.ts';
 import { tendLocks } from './requests/locks.ts';
-import { sweepTokens } from './requests/special.ts';
+import { sweepSpecial } from './requests/special.ts';
 
 const port = parentPort!;
 const input = workerData as WorkerInput;
@@ -79,7 +80,7 @@ function hook(server: Server): void {
   control[CONTROL_FAILURES] = server.failures;
   control[CONTROL_DESCRIPTIONS] =
     server.store.i32[server.store.superblockWord + SUPERBLOCK_DESCRIPTIONS_USED];
-  control[CONTROL_TOKENS] = server.nodes.tokens.size;
+  control[CONTROL_SPECIAL] = needsSweep(server.nodes) ? 1 : 0;
   if (Atomics.load(control, CONTROL_NEWS) === 0) return;
   Atomics.store(control, CONTROL_NEWS, 0);
   for (;;) {
@@ -100,8 +101,8 @@ function take(server: Server, message: ToWorker): void {
     case 'slots':
       reclaimSlots(server);
       return;
-    case 'tokens':
-      sweepTokens(server);
+    case 'special':
+      sweepSpecial(server);
       return;
     case 'image':
       answerImage(server, message.slot, message.ticket, message.status, message.path);

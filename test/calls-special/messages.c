@@ -180,6 +180,41 @@ static void many(void) {
   for (int i = 0; i < 253; i++) close(got[i]), close(fds[i]);
 }
 
+static void taken(void) {
+  int file = make("taken", "0123456789"), sync[2];
+  mkfifo("taken.fifo", 0600);
+  int fifo = open("taken.fifo", O_RDWR);
+  pipe(sync);
+  pid_t child = fork();
+  char bytes[16];
+  if (child == 0) {
+    close(sync[1]);
+    read(sync[0], bytes, 1);
+    _exit(0);
+  }
+  int pidfd = syscall(SYS_pidfd_open, child, 0);
+  int got = syscall(SYS_pidfd_getfd, pidfd, file, 0);
+  SHOW(got >= 0);
+  SHOW(read(got, bytes, 4));
+  SHOW(lseek(file, 0, SEEK_CUR));
+  SHOW(fcntl(got, F_GETFD));
+  struct stat a, b;
+  fstat(file, &a), fstat(got, &b);
+  SHOW(a.st_ino == b.st_ino);
+  int piped = syscall(SYS_pidfd_getfd, pidfd, fifo, 0);
+  SHOW(write(piped, "taken", 5));
+  SHOW(read(fifo, bytes, 16));
+  fstat(fifo, &a), fstat(piped, &b);
+  SHOW(a.st_ino == b.st_ino);
+  SHOW(syscall(SYS_pidfd_getfd, pidfd, 777, 0));
+  SHOW(syscall(SYS_pidfd_getfd, pidfd, file, 1));
+  SHOW(syscall(SYS_pidfd_getfd, file, file, 0));
+  close(sync[1]);
+  reap(child);
+  SHOW(syscall(SYS_pidfd_getfd, pidfd, file, 0));
+  close(pidfd), close(got), close(piped), close(file), close(fifo), close(sync[0]);
+}
+
 static void batches(void) {
   int datagrams[2];
   socketpair(AF_UNIX, SOCK_DGRAM, 0, datagrams);
@@ -214,6 +249,7 @@ int main(int count, char** arguments) {
   several();
   processes();
   fifos();
+  taken();
   batches();
   many();
   return 0;

@@ -29,7 +29,8 @@ import { may } from '../../store/permission.ts';
 import { MAY_WRITE, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../store/posix.ts';
 import { getWide } from '../../store/wide.ts';
 import { descriptionWord, dropReference, openDescription, stateWord } from '../descriptions.ts';
-import { deviceFile, ensureFifo, isInFlight, nodeName, noteSocket } from '../nodes.ts';
+import { deviceFile, ensureFifo, isInFlight, nodeName, noteSocket, sweepLate } from '../nodes.ts';
+import { sweepDescriptions } from '../reclaim.ts';
 import { replyAttributes, replyBytes } from '../reply.ts';
 import { type Server, takeCaller, takeDescription, takePath, takeText } from '../request.ts';
 import { finishWalk } from './paths.ts';
@@ -136,12 +137,16 @@ export function onAdopt(server: Server, word: number): number {
   return 0;
 }
 
-/** Now and then, while there are any: the reference goes with the last token. */
-export function sweepTokens(server: Server): void {
+/** Now and then, while there is need: the reference goes with the last token. */
+export function sweepSpecial(server: Server): void {
   const { nodes, descriptions } = server;
+  sweepLate(nodes);
+  const before = nodes.tokens.size;
   for (const id of nodes.tokens) {
     if (isInFlight(nodes, id)) continue;
     nodes.tokens.delete(id);
     dropReference(descriptions, id);
   }
+  // A receiver that was killed between TAKE and its table left a reference that nobody lists.
+  if (nodes.tokens.size !== before) sweepDescriptions(server);
 }
