@@ -258,7 +258,7 @@ static long do_copyin(struct actor* self) {
 }
 static long do_tree(struct actor* self) {
   put(&self->out, "tree\t");
-  put_tree(&self->out, self->arg_count > 0 ? TEXT(0) : ".", false);
+  put_tree(&self->out, self->arg_count > 0 ? TEXT(0) : ".", NO_TIMES);
   return 0;
 }
 

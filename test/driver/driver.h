@@ -103,8 +103,10 @@ void put_stat(struct text* out, const void* status);
 
 // ---- tree.c -----------------------------------------------------------------------------------
 
-/// Every entry under the path, one line each, separated by tabs.
-void put_tree(struct text* out, const char* path, bool times);
+/// Without times; with those that moved since the last NEW_TIMES; and then starting anew from these.
+enum look { NO_TIMES, MOVED_TIMES, NEW_TIMES };
+/// Every entry under the path, separated by tabs.
+void put_tree(struct text* out, const char* path, enum look look_for);
 
 // ---- actor.c ----------------------------------------------------------------------------------
 

@@ -293,9 +293,9 @@ static void obey_line(const char* line) {
   if (strcmp(line, "end") == 0) return end_case();
   if (strncmp(line, "kill ", 5) == 0) return kill_one(line + 5);
   if (strncmp(line, "signal ", 7) == 0) return send_signal(line + 7);
-  if (strcmp(line, "snapshot") == 0) {
+  if (strcmp(line, "snapshot") == 0 || strcmp(line, "changes") == 0) {
     put(&reply, "tree\t");
-    return put_tree(&reply, case_directory, true);
+    return put_tree(&reply, case_directory, line[0] == 's' ? NEW_TIMES : MOVED_TIMES);
   }
   int i = find_actor("a", 1);
   size_t name = 0;

@@ -40,11 +40,14 @@ uint32_t checksum(uint32_t sum, const void* bytes, size_t length) {
 
 void put_bytes(struct text* out, const void* bytes, size_t length) {
   const char* at = bytes;
+  const size_t base = strlen(base_directory);
   if (length > SHOWN_BYTES) {
-    put(out, "<%zu bytes %08x>", length, checksum(0, bytes, length));
+    // What follows the base directory counts, so that the sum does not depend on where that is.
+    const bool below = memcmp(at, base_directory, base) == 0;
+    const size_t skipped = below ? base : 0;
+    put(out, "<%zu bytes %08x>", length, checksum(0, at + skipped, length - skipped));
     return;
   }
-  const size_t base = strlen(base_directory);
   put(out, "\"");
   for (size_t i = 0; i < length; i++) {
     if (length - i >= base && memcmp(at + i, base_directory, base) == 0) {

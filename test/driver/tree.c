@@ -176,15 +176,15 @@ static void forget(struct entry* entries, size_t count) {
   free(entries);
 }
 
-void put_tree(struct text* out, const char* path, bool times) {
+void put_tree(struct text* out, const char* path, enum look look_for) {
   struct list list = {0};
   collect(&list, path);
   const size_t skip = strlen(path);
   for (size_t i = 0; i < list.count; i++) {
     put_entry(out, &list, i, skip);
-    if (times) put_times(out, &list.entries[i].status);
+    if (look_for != NO_TIMES) put_times(out, &list.entries[i].status);
   }
-  if (!times) {
+  if (look_for != NEW_TIMES) {
     forget(list.entries, list.count);
     return;
   }
