@@ -1,6 +1,7 @@
 // getdents64, getdents.
 #include <dirent.h>
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "../client/memory.h"
 #include "descriptors.h"
@@ -14,11 +15,21 @@ namespace btfuse {
 namespace {
 
 constexpr uint64_t kEntry64Name = 19;
+/** The shortest entry there is, of a name of one byte. */
+constexpr uint64_t kEntryMin = 24;
+
+/** The server moves the position: not for a buffer that takes nothing. */
+bool takes_entry(const Call& call, uint32_t description) {
+  return (uint32_t)call.args[2] < kEntryMin || !S_ISDIR(description_record(description)->mode) ||
+         writable((void*)call.args[1], kEntryMin, call.stack);
+}
 
 /** READDIR of at most `size` bytes; nullptr: call.result is set. */
 Slot* read_entries(Call& call, Thread& self, uint32_t description, uint64_t size) {
   Slot* slot = begin_on(call, self, description);
   if (slot == nullptr) return nullptr;
+  // The kernel counts what is left in an int: from 2 GiB on no entry has room.
+  if ((int32_t)size < 0) size = 0;
   if (size > BT_SLAB_SIZE) size = BT_SLAB_SIZE;
   if (slab_of(slot, size) == nullptr) {
     end(self);
@@ -71,6 +82,7 @@ Verdict list_host(Call& call) {
 Verdict sys_getdents64(Call& call, Thread& self) {
   uint32_t description = file_of(self, call.args[0]);
   if (description == 0) return list_host(call);
+  if (!takes_entry(call, description)) return done(call, -EFAULT);
   Slot* slot = read_entries(call, self, description, (uint32_t)call.args[2]);
   if (slot == nullptr) return Verdict::DONE;
   if (slot->status != 0) return reply(call, self, slot->status);
@@ -83,6 +95,7 @@ Verdict sys_getdents64(Call& call, Thread& self) {
 Verdict sys_getdents(Call& call, Thread& self) {
   uint32_t description = file_of(self, call.args[0]);
   if (description == 0) return Verdict::PASS;
+  if (!takes_entry(call, description)) return done(call, -EFAULT);
   Slot* slot = read_entries(call, self, description, (uint32_t)call.args[2]);
   if (slot == nullptr) return Verdict::DONE;
   if (slot->status != 0) return reply(call, self, slot->status);

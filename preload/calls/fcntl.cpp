@@ -36,6 +36,7 @@ long get_flags(uint32_t id) {
 }
 
 long set_flags(uint32_t id, uint32_t flags) {
+  if ((flags & O_DIRECT) && S_ISDIR(description_record(id)->mode)) return -EINVAL;
   uint32_t* status = &description_state(id)->status_flags;
   uint32_t old = __atomic_load_n(status, __ATOMIC_RELAXED);
   uint32_t wanted;
@@ -123,8 +124,23 @@ long get_hint(Call& call) {
   return 0;
 }
 
+/** F_SET_RW_HINT: one of the six hints there are, which nothing here would use. */
+long set_hint(Call& call) {
+  auto* hint = (const uint64_t*)call.args[2];
+  if (!readable(hint, sizeof *hint, call.stack)) return -EFAULT;
+  return *hint <= 5 ? 0 : -EINVAL;
+}
+
+/** F_SETLEASE: there are none to be had, as for a file that somebody else has open. */
+long set_lease(Call& call, uint32_t id) {
+  if (!S_ISREG(description_record(id)->mode) || (uint64_t)call.args[2] > F_UNLCK) return -EINVAL;
+  return -EAGAIN;
+}
+
 long seals(uint32_t id, bool adding) {
   const Description* record = description_record(id);
+  const uint32_t mode = record->open_flags & O_ACCMODE;
+  if (adding && mode != O_WRONLY && mode != O_RDWR) return -EPERM;
   if (!S_ISREG(record->mode)) return -EINVAL;
   return adding ? -EPERM : F_SEAL_SEAL;
 }
@@ -134,6 +150,12 @@ Verdict duplicate(Call& call, Thread& self, uint32_t id, bool cloexec) {
   const bool backed = is_kernel_backed(id);
   const long source = backed ? call.args[0] : client.anchor_fd;
   return done(call, install_copy(self, id, source, cloexec, call.args[2]));
+}
+
+long same_description(Thread& self, long fd, uint32_t id) {
+  const uint32_t other = description_of(self, fd);
+  if (other == 0 && kernel(SYS_fcntl, fd, F_GETFD) < 0) return -EBADF;
+  return other == id;
 }
 
 /** Commands that an O_PATH descriptor answers, too. PASS: not one of them. */
@@ -146,7 +168,9 @@ Verdict on_descriptor(Call& call, Thread& self, uint32_t id) {
     case F_GETFL:
       return done(call, get_flags(id));
     case F_DUPFD_QUERY:
-      return done(call, description_of(self, call.args[2]) == id);
+      return done(call, same_description(self, call.args[2], id));
+    case F_CREATED_QUERY:  // whether its open made the file: not known later
+      return done(call, 0);
     default:
       return Verdict::PASS;
   }
@@ -181,7 +205,9 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:
-      return call.args[2] == F_UNLCK && S_ISREG(description_record(id)->mode) ? -EAGAIN : -EINVAL;
+      return set_lease(call, id);
+    case F_NOTIFY:  // 0 takes a notification away
+      return call.args[2] == 0 ? 0 : -EINVAL;
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ:
       return -EBADF;
@@ -192,9 +218,7 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case F_GET_RW_HINT:
       return get_hint(call);
     case F_SET_RW_HINT:
-      return 0;
-    case F_CREATED_QUERY:
-      return 0;
+      return set_hint(call);
     default:
       return -EINVAL;
   }

@@ -158,7 +158,12 @@ long read_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t
   if (slot == nullptr) return -EIO;
   place(slot, transfer, size);
   long result = 0;
-  if (size > BT_INLINE_SIZE && slab_of(slot, size) == nullptr) result = -ENOMEM;
+  if (transfer.offset == kAtPosition && size > 0) {
+    // The server moves the offset: not for a buffer that takes nothing.
+    const iovec first = head(cursor, size);
+    if (!writable(first.iov_base, first.iov_len, cursor.stack)) result = -EFAULT;
+  }
+  if (result == 0 && size > BT_INLINE_SIZE && slab_of(slot, size) == nullptr) result = -ENOMEM;
   if (result == 0) result = transact(slot);
   if (result == 0) {
     uint64_t got = slot->result > 0 ? (uint64_t)slot->result : 0;
@@ -276,13 +281,15 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
   long error = make_cursor(cursor, vector, count, call.stack);
   if (error != 0) return done(call, error);
   if (direction == READING && S_ISDIR(description_record(id)->mode)) return done(call, -EISDIR);
-  if (cursor.total == 0) return done(call, 0);
+  if (cursor.total == 0 && direction == WRITING) return done(call, 0);
   int64_t start = offset != kAtPosition ? offset : description_state(id)->position, past;
   if (__builtin_add_overflow(start, (int64_t)cursor.total, &past)) return done(call, -EINVAL);
   Transfer transfer{id, offset, call.stack};
   if (direction == READING) {
     long got;
-    if (!read_quick(transfer, cursor, got)) got = read_file(self, transfer, cursor, cursor.total);
+    // A read of nothing moves atime: the server knows how.
+    if (cursor.total == 0 || !read_quick(transfer, cursor, got))
+      got = read_file(self, transfer, cursor, cursor.total);
     return done(call, got);
   }
   // The whole write has its place before the first byte moves, as under the kernel's lock of the
@@ -305,9 +312,13 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
 
 Verdict move_buffer(Call& call, Thread& self, Direction direction, int64_t offset) {
   uint64_t size = (uint64_t)call.args[2];
-  if ((int64_t)size < 0) size = kMaxTransfer;
-  if (size > kMaxTransfer) size = kMaxTransfer;
-  iovec buffer{(void*)call.args[1], size};
+  uint64_t base = (uint64_t)call.args[1];
+  if (size > kMaxTransfer) {
+    // More than there are addresses behind the buffer is a bad buffer; else only so much is moved.
+    if (base > kUserEnd || size > kUserEnd - base) base = ~0ull;
+    size = kMaxTransfer;
+  }
+  iovec buffer{(void*)base, size};
   return move(call, self, direction, &buffer, 1, offset);
 }
 
@@ -362,9 +373,9 @@ constexpr long kRwfHipri = 0x1, kRwfDsync = 0x2, kRwfSync = 0x4, kRwfAppend = 0x
                kRwfNoappend = 0x20, kRwfDontcache = 0x80;
 
 /** preadv2 and pwritev2: offset -1 is the description's own. */
-long check_flags(long flags, Direction direction, int64_t offset) {
-  long known = kRwfHipri | kRwfDsync | kRwfSync;
-  if (direction == WRITING) known |= kRwfAppend | kRwfNoappend;
+long check_flags(long flags, int64_t offset) {
+  // Where a read would append makes no difference to it.
+  const long known = kRwfHipri | kRwfDsync | kRwfSync | kRwfAppend | kRwfNoappend;
   if ((flags & ~known) != 0) return -EOPNOTSUPP;
   if ((flags & (kRwfAppend | kRwfNoappend)) == (kRwfAppend | kRwfNoappend)) return -EINVAL;
   return offset < kAtPosition ? -EINVAL : 0;
@@ -374,14 +385,14 @@ long check_flags(long flags, Direction direction, int64_t offset) {
 
 Verdict sys_preadv2(Call& call, Thread& self) {
   if (file_of(self, call.args[0]) == 0) return Verdict::PASS;
-  long error = check_flags(call.args[5], READING, call.args[3]);
+  long error = check_flags(call.args[5], call.args[3]);
   return error != 0 ? done(call, error) : move_vector(call, self, READING, call.args[3]);
 }
 
 Verdict sys_pwritev2(Call& call, Thread& self) {
   uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
-  long error = check_flags(call.args[5], WRITING, call.args[3]);
+  long error = check_flags(call.args[5], call.args[3]);
   if (error != 0) return done(call, error);
   uint32_t* status = &description_state(id)->status_flags;
   uint32_t before = __atomic_load_n(status, __ATOMIC_RELAXED);

@@ -82,11 +82,16 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case kFiemap:
       return -EOPNOTSUPP;
     case FICLONE:
-    case FICLONERANGE:
       if (!regular) return -EISDIR;
       return file_of(self, call.args[2]) != 0 ? -EOPNOTSUPP : -EXDEV;
+    case FICLONERANGE: {
+      auto* range = (const struct file_clone_range*)call.args[2];
+      if (!readable(range, sizeof *range, call.stack)) return -EFAULT;
+      if (!regular) return -EISDIR;
+      return file_of(self, range->src_fd) != 0 ? -EOPNOTSUPP : -EXDEV;
+    }
     case FIDEDUPERANGE:
-      return -EOPNOTSUPP;
+      return regular ? -EOPNOTSUPP : -EISDIR;
     default:
       return -ENOTTY;
   }

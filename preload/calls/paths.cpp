@@ -210,7 +210,7 @@ void classify(Thread& self, long dirfd, const char* path, uint32_t flags, uint64
   target.path = path;
   target.dirfd = dirfd;
   Scan scan{};
-  if (path != nullptr || !(flags & PATH_EMPTY)) {
+  if (path != nullptr || !(flags & PATH_NULL)) {
     scan = scan_path(path, *last_of_prefix(), BT_PATH_MAX, stack);
   }
   long length = scan.length;

@@ -26,8 +26,9 @@ struct Target {
 /** How a call names its file. */
 inline constexpr uint32_t PATH_EMPTY = 1;     ///< AT_EMPTY_PATH: "" is the descriptor itself
 inline constexpr uint32_t PATH_NOFOLLOW = 2;  ///< a symlink at the end is not followed
+inline constexpr uint32_t PATH_NULL = 4;      ///< with PATH_EMPTY: no pointer says "", too
 
-/** The two above from AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. */
+/** The first two from AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH. */
 uint32_t path_flags_of(uint32_t at_flags);
 
 /** Room for one path that had to be rewritten, and for the walk that did it. */

@@ -139,13 +139,24 @@ bool all(Where where, const Target* targets, uint32_t count) {
   return targets[0].where == where && (count == 1 || targets[1].where == where);
 }
 
-/** One path leads into the tree, the other to the host: EXDEV, unless the host's is no path at all.
+/** 0, or -EBADF when the descriptor that "" names is none. */
+long descriptor_there(long dirfd) {
+  if (dirfd == AT_FDCWD) return 0;
+  return kernel(SYS_fcntl, dirfd, F_GETFD) < 0 ? -EBADF : 0;
+}
+
+/**
+ * One path leads into the tree, the other to the host: EXDEV, unless the host's is no path at all
+ * or does not lead anywhere.
  */
-int refuse_mixed(const Target* targets, uint32_t count) {
+int refuse_mixed(const Target* targets, uint32_t count, uint32_t first_flags) {
   for (uint32_t i = 0; i < count; i++) {
-    if (targets[i].where != Where::HOST || targets[i].length != 0) continue;
-    const long error = kernel(SYS_faccessat, AT_FDCWD, targets[i].path, 0);
-    if (error < 0) return (int)error;
+    if (targets[i].where != Where::HOST) continue;
+    long error = kernel(SYS_faccessat, targets[i].dirfd, targets[i].path, 0);
+    if (targets[i].length == 0 && error == -ENOENT && i == 0 && (first_flags & PATH_EMPTY))
+      error = descriptor_there(targets[i].dirfd);
+    // A name that is missing may be one to be made.
+    if (error < 0 && (targets[i].length == 0 || error != -ENOENT)) return (int)error;
   }
   return -EXDEV;
 }
@@ -183,7 +194,7 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
     } else {
       // One side each; but a symlink of the host may still lead its side into the tree.
       int led = leads_into_tree(slot, paths, targets, count);
-      if (led <= 0) error = led < 0 ? led : refuse_mixed(targets, count);
+      if (led <= 0) error = led < 0 ? led : refuse_mixed(targets, count, paths.first.flags);
     }
   }
   if (turn == Turn::SERVED) return slot;

@@ -15,8 +15,12 @@ namespace {
 
 constexpr uint32_t kSectorsPerBlock = BT_PAGE_SIZE / 512;
 constexpr uint32_t kStatFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
-constexpr uint32_t kStatxSync = 0x6000;  // AT_STATX_SYNC_TYPE
+constexpr uint32_t kStatxSync = 0x6000;      // AT_STATX_SYNC_TYPE
+constexpr uint32_t kMountIdUnique = 0x4000;  // STATX_MNT_ID_UNIQUE
 constexpr uint32_t kStatxReserved = 0x80000000u;
+/** What tmpfs can tell of attributes: append-only, immutable, no dump, automount, mount root, DAX.
+ */
+constexpr uint64_t kAttributesTold = 0x203070;
 
 uint64_t device_number() {
   uint64_t minor = ring_segment()->device;
@@ -51,7 +55,12 @@ void to_time(struct statx_timestamp& to, int64_t seconds, uint32_t nanoseconds) 
 
 void to_statx(const Attributes& from, uint32_t wanted, struct statx& to) {
   memset(&to, 0, sizeof to);
-  to.stx_mask = STATX_BASIC_STATS | STATX_MNT_ID | (wanted & STATX_BTIME);
+  to.stx_mask = STATX_BASIC_STATS | (wanted & kMountIdUnique ? kMountIdUnique : STATX_MNT_ID) |
+                (wanted & STATX_BTIME);
+  // The kernel takes a time stamp only for who asks for one, and says so.
+  if (!(wanted & (STATX_MTIME | STATX_CTIME)))
+    to.stx_mask &= ~(uint32_t)(STATX_MTIME | STATX_CTIME);
+  to.stx_attributes_mask = kAttributesTold;
   to.stx_blksize = BT_PAGE_SIZE;
   to.stx_nlink = from.nlink;
   to.stx_uid = from.uid;
@@ -134,6 +143,11 @@ Verdict stat_descriptor(Call& call, Thread& self, uint32_t description, long buf
   return reply_with(call, self, slot, quick, buffer, give);
 }
 
+/** No path at all says the same as "" here. */
+uint32_t stat_flags_of(uint32_t at_flags) {
+  return path_flags_of(at_flags) | (at_flags & AT_EMPTY_PATH ? PATH_NULL : 0);
+}
+
 /** True when (dirfd, path) is a virtual descriptor itself, the way glibc spells fstat. */
 uint32_t descriptor_itself(Thread& self, long dirfd, long path, uint32_t at_flags, uint64_t stack) {
   if (!(at_flags & AT_EMPTY_PATH)) return 0;
@@ -164,7 +178,7 @@ Verdict sys_newfstatat(Call& call, Thread& self) {
   if (flags & ~kStatFlags) return Verdict::PASS;
   uint32_t description = descriptor_itself(self, call.args[0], call.args[1], flags, call.stack);
   if (description != 0) return stat_descriptor(call, self, description, call.args[2], give_stat);
-  return stat_path(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+  return stat_path(call, self, {.first = {.dirfd = 0, .path = 1, .flags = stat_flags_of(flags)}},
                    fill_fstatat, call.args[2], give_stat);
 }
 
@@ -176,7 +190,7 @@ Verdict sys_statx(Call& call, Thread& self) {
   if (refused) return Verdict::PASS;
   uint32_t description = descriptor_itself(self, call.args[0], call.args[1], flags, call.stack);
   if (description != 0) return stat_descriptor(call, self, description, call.args[4], give_statx);
-  return stat_path(call, self, {.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(flags)}},
+  return stat_path(call, self, {.first = {.dirfd = 0, .path = 1, .flags = stat_flags_of(flags)}},
                    fill_statx, call.args[4], give_statx);
 }
 

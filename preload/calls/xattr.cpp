@@ -259,7 +259,10 @@ Verdict sys_path_at_xattr(Call& call, Thread& self) {
       if (call.nr == kRemovexattrAt && (int)call.args[0] < 0) return done(call, -EBADF);
     }
   }
-  return on_path(call, self, xattr, {.dirfd = 0, .path = 1, .flags = path_flags_of(at_flags)});
+  return on_path(call, self, xattr,
+                 {.dirfd = 0,
+                  .path = 1,
+                  .flags = path_flags_of(at_flags) | (at_flags & AT_EMPTY_PATH ? PATH_NULL : 0)});
 }
 
 Verdict sys_fd_xattr(Call& call, Thread& self) {

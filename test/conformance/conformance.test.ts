@@ -18,6 +18,7 @@ test.skipIf(!asRoot)(
     expect(report.broken).toEqual([]);
     expect(report.failures.map(showFailure)).toEqual([]);
     expect(stale(report).map(({ reason }) => reason)).toEqual([]);
+    for (const name of report.unsteady) console.log(`differed once, and not again: ${name}`);
     const { program } = report.targets;
     console.log(`conformance: ${program.agree} of ${program.run} cases agree in every line`);
   },

@@ -13,8 +13,11 @@ const report = await compareAll(cases);
 for (const sentence of report.broken) console.log(`broken case: ${sentence}`);
 for (const failure of report.failures) console.log(showFailure(failure));
 for (const [difference, names] of report.known) {
-  if (names.length > 0) console.log(`known, ${names.length} lines: ${difference.reason}`);
+  if (names.length === 0) continue;
+  console.log(`known, ${names.length} lines: ${difference.reason}`);
+  for (const name of new Set(names)) console.log(`    ${name}`);
 }
+for (const name of report.unsteady) console.log(`differed once, and not again: ${name}`);
 const old = values.filter === undefined ? stale(report) : [];
 for (const { reason } of old) console.log(`listed, but differs no longer: ${reason}`);
 for (const [target, { run, agree }] of Object.entries(report.targets))

@@ -103,7 +103,8 @@ void put_stat(struct text* out, const void* status);
 
 // ---- tree.c -----------------------------------------------------------------------------------
 
-/// Without times; with those that moved since the last NEW_TIMES; and then starting anew from these.
+/// Without times; with those that moved since the last NEW_TIMES; and then starting anew from
+/// these.
 enum look { NO_TIMES, MOVED_TIMES, NEW_TIMES };
 /// Every entry under the path, separated by tabs.
 void put_tree(struct text* out, const char* path, enum look look_for);

@@ -202,7 +202,19 @@ export function link(
   if (nlinkOf(store, ino) >= LINK_MAX) return -EMLINK;
   now(store);
   const dentry = insert(store, walk.parent, walk.name, 0, walk.nameLength, walk.hash, ino);
+  if (dentry >= 0) setLinkable(store, ino, false);
   return Math.min(dentry, 0);
+}
+
+/** Whether an inode without a name may get one: only a temporary one, and once. */
+function setLinkable(store: Store, ino: number, linkable: boolean): void {
+  const word = inodeWord(store, ino);
+  const flags = store.i32[word + INODE_FLAGS];
+  const wanted = linkable ? flags | INODE_LINKABLE : flags & ~INODE_LINKABLE;
+  if (flags === wanted) return;
+  beginWrite(store, word);
+  store.i32[word + INODE_FLAGS] = wanted;
+  endWrite(store, word);
 }
 
 /** O_TMPFILE: an inode without a name; `linkable` unless O_EXCL forbids to give it one → ino or -errno. */
@@ -216,10 +228,6 @@ export function makeTemporary(
   const status = mayCreate(store, caller, directory);
   if (status !== 0) return status;
   const ino = makeInode(store, caller, directory, S_IFREG | (mode & S_IALLUGO), 0);
-  if (ino < 0 || !linkable) return ino;
-  const word = inodeWord(store, ino);
-  beginWrite(store, word);
-  store.i32[word + INODE_FLAGS] |= INODE_LINKABLE;
-  endWrite(store, word);
+  if (ino >= 0 && linkable) setLinkable(store, ino, true);
   return ino;
 }

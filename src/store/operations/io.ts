@@ -70,8 +70,8 @@ export function read(
 ): number {
   if (!isRegular(store, ino)) return isDirectory(store, ino) ? -EISDIR : -EINVAL;
   if (offset < 0) return -EINVAL;
-  if (length === 0) return 0;
-  const bytes = readBytes(store, ino, offset, length, toSegment, toOffset);
+  const bytes = length === 0 ? 0 : readBytes(store, ino, offset, length, toSegment, toOffset);
+  // A read at the end of the file, or of nothing, is an access too.
   if (!noatime) accessed(store, ino);
   return bytes;
 }
@@ -201,8 +201,9 @@ export function fallocate(
   if (!isRegular(store, ino)) return -ENODEV;
   if (offset + length >= OFFSET_END) return -EFBIG;
   if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
-  const grows = mode === 0 && offset + length > getSize(store, ino);
-  if (grows && offset + length > caller.fileSizeLimit) return -EFBIG;
+  // The limit holds for space beyond the end, too, which KEEP_SIZE leaves there.
+  const beyond = (mode & FALLOC_FL_PUNCH_HOLE) === 0 && offset + length > getSize(store, ino);
+  if (beyond && offset + length > caller.fileSizeLimit) return -EFBIG;
   beforeWrite(store, caller, ino);
   return allocateRange(store, ino, mode, offset, length);
 }

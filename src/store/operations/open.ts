@@ -10,6 +10,7 @@ import {
   O_ACCMODE,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECT,
   O_DIRECTORY,
   O_EXCL,
   O_NOATIME,
@@ -73,6 +74,7 @@ export function openInode(store: Store, caller: Caller, ino: number, flags: numb
   if ((flags & O_NOATIME) !== 0 && !isOwner(store, caller, ino)) return -EPERM;
   // What lies behind fifos and devices is the kernel's business (src/server/nodes.ts).
   if (type === S_IFSOCK) return -ENXIO;
+  if (type === S_IFDIR && (flags & O_DIRECT) !== 0) return -EINVAL;
   if (type !== S_IFREG) return 0;
   return (flags & O_TRUNC) !== 0 ? truncateOnOpen(store, caller, ino) : 0;
 }

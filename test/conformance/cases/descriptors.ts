@@ -233,7 +233,7 @@ export const descriptorCases: readonly Case[] = [
       run("./echo", "as another")
       become(0)
       f = open("script", O_CREAT|O_WRONLY, 0755)
-      write(f, "#!$D/echo from script\\n")
+      write(f, "#!./echo from script\\n")
       close(f)
       run("./script", "arg")
       f = open("shell", O_CREAT|O_WRONLY, 0755)

@@ -197,7 +197,6 @@ export const nameCases: readonly Case[] = [
       open("f", O_CREAT, 0644)
       mkdir("d", 0755)
       rename("f", "/dev/null/x")
-      link("f", "/proc/x")
       rename("f", "/proc/x")
       rename("/proc/version", "x")
       link("/proc/version", "x")
