@@ -201,13 +201,12 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case F_GETSIG:
       return state->owner_kind >> kSignalShift & 0xff;
     case F_NOTIFY:
+      if (call.args[2] == 0) return 0;  // takes a notification away
       return S_ISDIR(description_record(id)->mode) ? -EINVAL : -ENOTDIR;
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:
       return set_lease(call, id);
-    case F_NOTIFY:  // 0 takes a notification away
-      return call.args[2] == 0 ? 0 : -EINVAL;
     case F_GETPIPE_SZ:
     case F_SETPIPE_SZ:
       return -EBADF;
