@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/setup/debian.ts', 'test/setup/leftovers.ts'],
+    globalSetup: ['test/setup/debian.ts', 'test/setup/sources.ts', 'test/setup/leftovers.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

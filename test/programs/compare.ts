@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { needs } from '../setup/needs.ts';
 import { bin } from '../setup/run.ts';
+import { sources } from '../setup/sources.ts';
 import { leaks } from './leaks.ts';
 
 export interface Scenario {
@@ -24,6 +25,10 @@ export interface Scenario {
   /** Sorts the lines of both outputs: for programs that write in directory order. */
   readonly unordered?: boolean;
   readonly milliseconds?: number;
+  /** Added to the environment of the script. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** What differs from run to run in both outputs, and what stands there instead. */
+  readonly normalise?: readonly (readonly [RegExp, string])[];
   /** More options for `btfuse run`. */
   readonly options?: readonly string[];
 }
@@ -88,6 +93,8 @@ function environment(scenario: Scenario, directory: string, scratch: string): No
     SCRIPTS: scripts,
     SCRIPT: join(scripts, `${scenario.script}.sh`),
     D: directory,
+    SOURCES: sources,
+    ...scenario.variables,
     NODE: process.execPath,
     LC_ALL: 'C',
     TZ: 'UTC',
@@ -116,11 +123,12 @@ function normalised(
   stderr: string,
 ): { stdout: string; stderr: string; tree: string[] } {
   const clean = (text: string) => {
-    const lines = text
+    let plain = text
       .replaceAll(directory, '$D')
       .replaceAll(scratch, '$SCRATCH')
-      .replaceAll(scripts, '$SCRIPTS')
-      .split('\n');
+      .replaceAll(scripts, '$SCRIPTS');
+    for (const [pattern, to] of scenario.normalise ?? []) plain = plain.replaceAll(pattern, to);
+    const lines = plain.split('\n');
     return (scenario.unordered ? lines.sort() : lines).join('\n');
   };
   const report = join(scratch, 'tree');

@@ -5,7 +5,7 @@
  * and says so.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, globSync, statSync } from 'node:fs';
 
 const told = new Set<string>();
 
@@ -19,8 +19,9 @@ export function needs(...programs: readonly string[]): { skip: boolean } {
   return { skip: missing.length > 0 };
 }
 
-/** Is it an executable file on PATH? */
+/** Is it an executable file on PATH? A pattern of whole paths asks for any file that matches. */
 export function isInstalled(program: string): boolean {
+  if (program.startsWith('/')) return globSync(program).length > 0;
   return (process.env.PATH ?? '').split(':').some((directory) => {
     const path = `${directory || '.'}/${program}`;
     try {

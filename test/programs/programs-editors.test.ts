@@ -1,0 +1,3 @@
+import { group } from './programs.ts';
+
+group('editors');

@@ -1,0 +1,17 @@
+# $CXX: fstream, std::filesystem, precompiled headers, static and shared libraries, LTO, split debug information, dependency files, coverage.
+cat > a.cpp <<'C'
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <thread>
+#include <vector>
+#include "h.h"
+namespace fs = std::filesystem;
+int main() {
+  std::error_code e; fs::create_directories("d/e/f"); std::ofstream("d/a") << "text\n" << 42; std::ifstream i("d/a"); std::string s; int n; i >> s >> n; std::cout << s << n << fs::file_size("d/a") << "\n";
+  fs::copy("d", "c", fs::copy_options::recursive); fs::create_symlink("a", "d/s"); fs::create_hard_link("d/a", "d/h"); std::cout << fs::read_symlink("d/s") << fs::hard_link_count("d/h") << fs::equivalent("d/s", "d/h") << fs::is_symlink("d/s") << fs::is_empty("d/e/f") << "\n"; std::set<std::string> l; for (auto& x : fs::recursive_directory_iterator(".")) if (x.path().native().find(".gc") == std::string::npos && x.path().native().find("/p") == std::string::npos) l.insert(x.path()); for (auto& x : l) if (x.find("/d") == 1 || x.find("/c/") == 1) std::cout << x << " "; std::cout << "\n";
+  fs::rename("c", "m", e); std::cout << e.value(); fs::rename("none", "m", e); std::cout << e.message(); fs::remove("d", e); std::cout << e.value(); std::cout << fs::remove_all("m") << fs::exists("m"); fs::permissions("d/a", fs::perms(0640)); std::cout << std::oct << unsigned(fs::status("d/a").permissions()) << std::dec; fs::resize_file("d/a", 3); std::cout << fs::file_size("d/h") << fs::canonical("d/../d/s").filename(); fs::last_write_time("d/a", fs::file_time_type{}); std::cout << (fs::last_write_time("d/h") == fs::file_time_type{}) << (fs::space(".").capacity > 0) << H << "\n";
+  std::fstream f("rw", std::ios::in | std::ios::out | std::ios::trunc | std::ios::binary); for (int k = 0; k < 10000; k++) f << k; f.seekg(100); f.seekp(50); f << "XX"; f.seekg(49); char b[5] = {}; f.read(b, 4); std::cout << b << f.tellg() << "\n"; std::vector<std::thread> t; for (int k = 0; k < 8; k++) t.emplace_back([k] { for (int j = 0; j < 100; j++) { auto p = "t" + std::to_string(k); std::ofstream(p) << j; fs::rename(p, p + "x"); } }); for (auto& x : t) x.join(); std::ifstream z("t7x"); z >> n; std::cout << n << "\n"; fs::current_path("d"); std::cout << fs::exists("a") << fs::relative("../d/e", ".") << fs::current_path().filename() << "\n"; fs::current_path(".."); for (auto& x : fs::directory_iterator(".")) if (x.path().filename().native()[0] == 't') fs::remove(x); fs::remove_all("d"); }
+C
+echo '#define H "header"' > h.h; g() { $CXX -std=c++17 "$@" 2>&1; echo "$? $*"; }; g -pthread -O1 -MMD -MP a.cpp -o a; ./a; tr -s ' \\\n' '\n' < a.d | grep -c .; g -pthread -flto -g a.cpp -o lto; ./lto | md5sum; g -x c++-header -pthread h.h -o h.h.pch; g -pthread -O1 -save-temps -c a.cpp -o s.o; ls *.ii *.s | wc -l; echo 'int f() { return 7; }' > l.cpp; g -fPIC -shared l.cpp -o libl.so; g -c l.cpp -o l.o; ar rcs libl.a l.o; ranlib libl.a; ar t libl.a; echo 'int f(); int main() { return f(); }' > m.cpp; g m.cpp libl.a -o m; ./m; echo $?; g -g -gsplit-dwarf m.cpp libl.a -o sd; ls *.dwo; objcopy --only-keep-debug sd sd.debug; strip sd; objcopy --add-gnu-debuglink=sd.debug sd; ./sd; echo $?; nm -C libl.a | grep -c 'T f'; case $CXX in g++) g --coverage m.cpp l.cpp -o cov; ./cov; ls *.gcda; gcov -n *.gcda 2> /dev/null | grep -c File ;; esac; g -static m.cpp l.cpp -c 2>&1 | head -2; $CXX nothing.cpp 2>&1 | head -1; rm -rf *; ls -A; echo scenario complete

@@ -1,0 +1,6 @@
+mkdir -p src/sub; seq 3000 > src/a; echo b > src/sub/b; ln -s a src/soft; chmod 755 src/sub/b; touch -d 2020-01-02T03:04:06Z src/a src/sub/b
+find src | sort | zip -q a.zip -@; unzip -Z1 a.zip | sort; unzip -qt a.zip && echo tested; mkdir out; unzip -q a.zip -d out; diff -r src out/src && echo same; stat -c '%a %Y' out/src/sub/b
+zip -qry links.zip src; unzip -qo links.zip -d out; readlink out/src/soft; echo more >> src/a; zip -qu a.zip src/a; zip -qd a.zip src/sub/b; unzip -Z1 a.zip | sort; unzip -p a.zip src/a | tail -1
+zip -qr -s 64k split.zip /usr/share/common-licenses; ls split.*; zip -q -s 0 split.zip --out whole.zip; unzip -qt whole.zip && echo whole; zip -q -P secret locked.zip src/a; unzip -qqP wrong locked.zip -d locked; echo "wrong password: $?"; unzip -qqP secret locked.zip -d locked; cmp src/a locked/src/a && echo unlocked
+zip -qm moved.zip src/sub/b; ls src/sub; echo from a pipe | zip -q piped.zip -; unzip -p piped.zip; zip -qj flat.zip src/a; unzip -Z1 flat.zip; unzip -q absent.zip; echo "status $?"; funzip < flat.zip | tail -1; zipinfo -h a.zip | cut -d, -f1 | head -1 | grep -c a.zip; yes n | unzip -q a.zip -d out > /dev/null; echo "kept $?"
+rm -rf src out locked *.zip *.z0*; ls -A; echo scenario complete
