@@ -1,5 +1,6 @@
 // The programs of docs/compatibility.md: each one a script that runs on tmpfs and in a tree and must
 // leave the same behind (compare.ts). The page is made from this list and the report of a test run.
+import { homedir } from 'node:os';
 import { sourceOf } from '../setup/sources.ts';
 import type { Scenario } from './compare.ts';
 
@@ -151,13 +152,6 @@ export const programs: readonly Program[] = [
     package: 'zsh',
     test: 'others other shells, editors and small tools',
     exercises: 'Redirections, globs, cd and pwd in three more shells; small tools',
-  },
-  {
-    name: 'busybox',
-    group: 'languages',
-    package: 'busybox',
-    needs: ['busybox'],
-    exercises: 'Forty applets and its shell',
   },
   {
     name: 'perl',
@@ -411,15 +405,6 @@ export const programs: readonly Program[] = [
     milliseconds: 100_000,
   },
   {
-    name: 'ImageMagick',
-    group: 'tools',
-    package: 'imagemagick-6.q16',
-    script: 'real/convert',
-    needs: ['convert', 'identify', 'montage'],
-    exercises: 'Conversions, pixel caches on disk and in maps, animations',
-    milliseconds: 120_000,
-  },
-  {
     name: 'tmux, less, script',
     group: 'tools',
     package: 'tmux',
@@ -453,6 +438,24 @@ export const programs: readonly Program[] = [
     exercises: 'Programs, sources, traces and core files in the tree',
     milliseconds: 120_000,
   },
+  {
+    name: 'attr and acl',
+    group: 'tools',
+    package: 'acl',
+    script: 'real/attributes',
+    needs: ['getfattr', 'setfattr', 'attr', 'getfacl', 'setfacl', 'rsync', 'setpriv'],
+    exercises: 'Extended attributes and access lists: set, copied, archived, inherited, enforced',
+  },
+  {
+    name: 'rustc and cargo',
+    group: 'builds',
+    script: 'real/rust',
+    needs: ['cargo', 'rustc'],
+    variables: { RUSTUP_HOME: process.env.RUSTUP_HOME ?? `${homedir()}/.rustup` },
+    exercises: 'A workspace: build script, tests, incremental and release builds, package',
+    notes: 'Where cargo is installed',
+    milliseconds: 200_000,
+  },
   // ---- suites -----------------------------------------------------------------------------------
   {
     name: 'fio',
@@ -477,6 +480,7 @@ export const programs: readonly Program[] = [
   stress('fallocate fcntl fiemap filename flock fpunch fsize fstat getdent'),
   stress('io link lockf lockofd mknod open rename symlink touch utime'),
   python('test_posix test_tempfile test_glob test_genericpath test_posixpath', 'Each single test'),
+  python('test_os test_shutil test_pathlib', 'Each single test'),
   python('test_fileio test_file test_bufio test_largefile test_stat', 'Each single test'),
   python(
     'test_zipfile test_tarfile test_mailbox test_filecmp test_shelve test_dbm',
