@@ -26,6 +26,7 @@ import {
   INODE_LINK,
   INODE_MODE,
   INODE_NLINK,
+  INODE_NODE,
   INODE_REFERENCES,
   INODE_ROOT,
   INODE_SIZE,
@@ -76,7 +77,7 @@ import { RUN_COUNT, RUN_DATA_BLOCK, RUN_OWN, RUN_WORDS } from './grants.ts';
 import { BOGO_DIRENT_SIZE, inodeWord } from './inodes.ts';
 import { F_RDLCK, F_WRLCK, getExact } from './locks.ts';
 import { hashName } from './names.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './posix.ts';
+import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from './posix.ts';
 import type { Store } from './store.ts';
 import type { Table } from './tables.ts';
 import type { Tree } from './tree.ts';
@@ -288,6 +289,9 @@ function checkXattrs(check: Check, ino: number, word: number): void {
   }
   const all = INODE_ACL | INODE_DEFAULT_ACL | INODE_XATTRS | INODE_CAPABILITY;
   if ((i32[word + INODE_FLAGS] & all) !== flags) faults.push(`inode ${ino}: wrong xattr flags`);
+  const type = i32[word + INODE_MODE] & S_IFMT;
+  if ((i32[word + INODE_FLAGS] & INODE_NODE) !== 0 && type !== S_IFIFO && type !== S_IFSOCK)
+    faults.push(`inode ${ino}: a node behind what is neither fifo nor socket`);
 }
 
 function checkXattrSpace({ store, faults, xattrSpace }: Check): void {

@@ -628,3 +628,31 @@ test('requests that make no sense', () => {
   expect(lying(-1, layout.REQUEST_SLAB)).toBe(-EIO);
   expect(lying(layout.SLAB_SIZE + 1, layout.REQUEST_SLAB)).toBe(-EIO);
 });
+
+test('sockets and tokens: nothing that a client says opens what is not its own', () => {
+  const { EADDRNOTAVAIL, ECONNREFUSED } = os.errno;
+  mkdir('dir');
+  expect(status(layout.OP_BIND, { path: 's', path2: 's', mode: 0o777 })).toBe(-EADDRNOTAVAIL);
+  expect(status(layout.OP_PEER, { path: 'dir' })).toBe(-ECONNREFUSED);
+  expect(status(layout.OP_PEER, { path: 'dir', uid: 1000, gid: 1000 })).toBe(-EACCES);
+  expect(status(layout.OP_PEER, { path: 'none' })).toBe(-ENOENT);
+  expect(status(layout.OP_MKNOD, { path: 's', mode: c.S_IFSOCK | 0o600 })).toBe(0);
+  expect(status(layout.OP_PEER, { path: 's' })).toBe(0);
+  expect(status(layout.OP_ADDRESS, { size: 2 ** 40, offset: -1 })).toBe(-ENOENT);
+  expect(status(layout.OP_ADOPT, { size: 12345, flags: -1 })).toBe(-EINVAL);
+  for (const description of [0, -1, 1, 65536, 1 << 30]) {
+    expect(status(layout.OP_TOKEN, { description })).toBe(-EBADF);
+    expect(status(layout.OP_TAKE, { description })).toBe(-EBADF);
+  }
+  const { description } = open('file', c.O_RDWR | c.O_CREAT);
+  const generation = t.store.i32[
+    t.server.descriptions.table.base +
+      description * layout.DESCRIPTION_RECORD_WORDS +
+      layout.DESCRIPTION_GENERATION
+  ] as number;
+  expect(status(layout.OP_TAKE, { description, size: generation })).toBe(-EBADF);
+  expect(status(layout.OP_TOKEN, { description })).toBe(0);
+  expect(status(layout.OP_TOKEN, { description })).toBe(0);
+  expect(status(layout.OP_TAKE, { description, size: generation + 1 })).toBe(-EBADF);
+  expect(status(layout.OP_TAKE, { description, size: generation })).toBe(0);
+});
