@@ -47,7 +47,7 @@ function leftovers(mark: string, before: ReadonlySet<string>): string[] {
   const nodes = nodesFolders()
     .filter((name) => !before.has(name))
     .filter((name) => {
-      const ring = name.replace('btfuse-nodes.', 'btfuse.') + '.ring';
+      const ring = `${name.replace('btfuse-nodes.', 'btfuse.')}.ring`;
       const server = existsSync(`/dev/shm/${ring}`) ? serverOf(ring) : 0;
       return server === 0 || !isAlive(server) || carries(String(server), mark);
     })
