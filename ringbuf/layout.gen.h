@@ -10,7 +10,7 @@ inline constexpr std::uint32_t BT_VERSION = 1;
 inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x368a3ee5fd612ec4ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 63;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1989652b3ce53076ULL;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x2342906c386d104fULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;

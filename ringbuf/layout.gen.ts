@@ -7,7 +7,7 @@ export const VERSION = 1;
 export const SCHEMA_HASH = 0x368a3ee5fd612ec4n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 63;
-export const IMAGE_CALLS_HASH = 0x1989652b3ce53076n;
+export const IMAGE_CALLS_HASH = 0x2342906c386d104fn;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */

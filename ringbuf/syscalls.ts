@@ -43,9 +43,9 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     221:fadvise64 277:sync_file_range 278:vmsplice 285:fallocate 295:preadv 296:pwritev 306:syncfs
     327:preadv2 328:pwritev2 443:quotactl_fd 451:cachestat`,
   ask: `
-    2:open 3:close 4:stat 6:lstat 9:mmap 10:mprotect 11:munmap 21:access 25:mremap 26:msync 33:dup2
+    2:open 3:close 4:stat 6:lstat 9:mmap 10:mprotect 11:munmap 12:brk 21:access 25:mremap 26:msync 33:dup2
     40:sendfile 42:connect 43:accept 44:sendto 45:recvfrom 46:sendmsg 47:recvmsg 49:bind
-    51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 76:truncate 78:getdents 79:getcwd 80:chdir 81:fchdir
+    51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 67:shmdt 76:truncate 78:getdents 79:getcwd 80:chdir 81:fchdir
     82:rename 83:mkdir 84:rmdir 85:creat 86:link 87:unlink 88:symlink 89:readlink 90:chmod 92:chown
     94:lchown 95:umask 105:setuid 106:setgid 113:setreuid 114:setregid 116:setgroups 117:setresuid
     119:setresgid 122:setfsuid 123:setfsgid 132:utime 133:mknod 137:statfs 155:pivot_root

@@ -138,6 +138,8 @@ BTFUSE_HANDLER(munmap);
 BTFUSE_HANDLER(mprotect);
 BTFUSE_HANDLER(mremap);
 BTFUSE_HANDLER(msync);
+BTFUSE_HANDLER(brk);
+BTFUSE_HANDLER(shmdt);
 // process.cpp
 BTFUSE_HANDLER(fork);  // fork, vfork, clone, clone3
 BTFUSE_HANDLER(vfork);

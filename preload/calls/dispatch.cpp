@@ -158,6 +158,8 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
       ROUTE(mprotect);
       ROUTE(mremap);
       ROUTE(msync);
+      ROUTE(brk);
+      ROUTE(shmdt);
       ROUTE(fork);
       ROUTE(vfork);
       ROUTE(clone);

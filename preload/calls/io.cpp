@@ -18,15 +18,6 @@ namespace {
 
 constexpr uint64_t kUserEnd = 1ull << 47;
 constexpr uint64_t kVectorMax = 1024;
-/** Larger sources are probed at their ends only: a probe per page would cost what the copy costs.
- */
-constexpr uint64_t kProbeAllMax = 16 * BT_PAGE_SIZE;
-
-bool source_readable(const void* from, uint64_t size, uint64_t stack) {
-  if (size <= kProbeAllMax) return readable(from, size, stack);
-  return readable(from, 1, stack) && readable((const char*)from + size - 1, 1, stack);
-}
-
 /** The part of the first buffer that is still to do, at most `size`; skips empty buffers. */
 iovec head(Cursor& cursor, uint64_t size) {
   while (cursor.vector->iov_len == cursor.skipped) {
@@ -84,7 +75,6 @@ long zero_out(Cursor& cursor, uint64_t size) {
 
 long copy_in(Cursor& cursor, void* to, uint64_t size) {
   return advance(cursor, size, [&](iovec buffer, uint64_t at) {
-    if (!source_readable(buffer.iov_base, buffer.iov_len, cursor.stack)) return false;
     memcpy((char*)to + at, buffer.iov_base, buffer.iov_len);
     return true;
   });
@@ -271,6 +261,36 @@ bool may_write(uint32_t id) {
 
 enum Direction { READING, WRITING };
 
+/** How many of the next `size` bytes of the buffers can be touched before the first that cannot. */
+uint64_t reach(const Cursor& cursor, Direction direction, uint64_t size) {
+  uint64_t reached = 0;
+  for (const iovec* buffer = cursor.vector; reached < size; buffer++) {
+    uint64_t length = buffer->iov_len < size - reached ? buffer->iov_len : size - reached;
+    if (length == 0) continue;
+    uint64_t part = direction == READING ? writable_prefix(buffer->iov_base, length, cursor.stack)
+                                         : readable_prefix(buffer->iov_base, length, cursor.stack);
+    reached += part;
+    if (part < length) break;
+  }
+  return reached;
+}
+
+/**
+ * Cuts the cursor where its buffers end to be good, as the kernel moves what it can → false when
+ * not even the first byte is. A read is looked at as far as the file most likely has bytes.
+ */
+bool cut(Cursor& cursor, Direction direction, uint32_t id, int64_t start) {
+  uint64_t wanted = cursor.total;
+  if (direction == READING) {
+    uint64_t size = __atomic_load_n(&inode_of(id)->size, __ATOMIC_RELAXED);
+    uint64_t left = (uint64_t)start < size ? size - (uint64_t)start : 0;
+    if (wanted > left) wanted = left;
+  }
+  uint64_t reached = reach(cursor, direction, wanted);
+  if (reached < wanted) cursor.total = reached;
+  return reached != 0 || wanted == 0;
+}
+
 /** Every form of read and write ends here. */
 Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector, uint64_t count,
              int64_t offset) {
@@ -284,6 +304,7 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
   if (cursor.total == 0 && direction == WRITING) return done(call, 0);
   int64_t start = offset != kAtPosition ? offset : description_state(id)->position, past;
   if (__builtin_add_overflow(start, (int64_t)cursor.total, &past)) return done(call, -EINVAL);
+  if (!cut(cursor, direction, id, start)) return done(call, -EFAULT);
   Transfer transfer{id, offset, call.stack};
   if (direction == READING) {
     long got;

@@ -9,6 +9,7 @@
 #include "calls.h"
 #include "io.h"
 #include "mappings.h"
+#include "user_memory.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -21,6 +22,8 @@ namespace btfuse {
 
 namespace {
 
+/** No heap and no segment of System V memory is longer. */
+constexpr uint64_t kHeapMax = 1ull << 40;
 constexpr uint64_t kPageMask = BT_PAGE_SIZE - 1;
 /** Flags that say how pages are brought in; the rest concerns the choice of the address. */
 constexpr int kPageFlags = MAP_NORESERVE | MAP_LOCKED | MAP_POPULATE | MAP_NONBLOCK;
@@ -159,6 +162,7 @@ long map_file(Thread& self, uint32_t id, uint64_t hint, uint64_t size, int prote
 Verdict map_other(Call& call, Thread& self) {
   const long* a = call.args;
   uint64_t size = page_up((uint64_t)a[1]);
+  if (a[3] & MAP_FIXED) forget_memory((uint64_t)a[0], size);
   if ((a[3] & MAP_FIXED) == 0 || !may_touch_mappings((uint64_t)a[0], size)) return Verdict::PASS;
   MappingsLock lock;
   long address = kernel(SYS_mmap, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -180,6 +184,7 @@ Verdict sys_mmap(Call& call, Thread& self) {
     return done(call, -EINVAL);
   long error = check_map(id, (uint64_t)a[1], (int)a[2], flags, offset);
   if (error != 0) return done(call, error);
+  if (flags & MAP_FIXED) forget_memory(address, page_up((uint64_t)a[1]));
   MappingsLock lock;
   return done(call, map_file(self, id, address, page_up((uint64_t)a[1]), (int)a[2], flags, offset,
                              call.stack));
@@ -187,6 +192,7 @@ Verdict sys_mmap(Call& call, Thread& self) {
 
 Verdict sys_munmap(Call& call, Thread& self) {
   uint64_t start = (uint64_t)call.args[0], size = page_up((uint64_t)call.args[1]);
+  forget_memory(start, size);
   if (!may_touch_mappings(start, size)) return Verdict::PASS;
   MappingsLock lock;
   long result = kernel(SYS_munmap, start, size);
@@ -198,6 +204,8 @@ Verdict sys_munmap(Call& call, Thread& self) {
  * be written. */
 Verdict sys_mprotect(Call& call, Thread&) {
   uint64_t start = (uint64_t)call.args[0], size = page_up((uint64_t)call.args[1]);
+  if ((call.args[2] & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE))
+    forget_memory(start, size);
   if (!may_touch_mappings(start, size)) return Verdict::PASS;
   int protection = (int)call.args[2];
   MappingsLock lock;
@@ -297,6 +305,8 @@ Verdict sys_mremap(Call& call, Thread& self) {
   const long* a = call.args;
   Remap remap{(uint64_t)a[0], page_up((uint64_t)a[1]), page_up((uint64_t)a[2]), (int)a[3],
               (uint64_t)a[4]};
+  forget_memory(remap.start, remap.size);
+  if (remap.flags & MREMAP_FIXED) forget_memory(remap.target, remap.new_size);
   bool ours = may_touch_mappings(remap.start, remap.size | 1);
   bool onto_ours = (remap.flags & MREMAP_FIXED) && may_touch_mappings(remap.target, remap.new_size);
   if (!ours && !onto_ours) return Verdict::PASS;
@@ -307,6 +317,19 @@ Verdict sys_mremap(Call& call, Thread& self) {
   if (!failed(address) && onto_ours)
     forget_mappings(self, remap.target, remap.target + remap.new_size, call.stack);
   return done(call, address);
+}
+
+/** A heap that shrinks: everything from the new end on. Where it stands is not known here. */
+Verdict sys_brk(Call& call, Thread&) {
+  const uint64_t end = (uint64_t)call.args[0];
+  if (end != 0) forget_memory(end, kHeapMax);
+  return Verdict::PASS;
+}
+
+/** System V memory goes: how much of it is not said. */
+Verdict sys_shmdt(Call& call, Thread&) {
+  forget_memory((uint64_t)call.args[0], kHeapMax);
+  return Verdict::PASS;
 }
 
 /** On the pages themselves the kernel's own msync is right: tmpfs changes no time for it either. */

@@ -2,8 +2,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "../client/memory.h"
+
+// linux/mman.h of 5.14
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
 
 namespace btfuse {
 
@@ -17,6 +24,12 @@ constexpr uint32_t kRemembered = 64;
 /** Page numbers that passed, by their low bits. A lost update only costs another probe. */
 uint64_t readable_pages[kRemembered];
 uint64_t writable_pages[kRemembered];
+
+/** The same for pages inside larger buffers; untouched by programs that never use one. */
+constexpr uint32_t kRememberedInside = 1024;
+uint64_t readable_inside[kRememberedInside];
+uint64_t writable_inside[kRememberedInside];
+bool inside_used;
 
 /** Page 0 is what an empty entry holds, and nobody's. */
 bool remembers(const uint64_t* table, uint64_t page) {
@@ -66,7 +79,89 @@ bool bytes_writable(uint64_t at, uint64_t stack) {
   return true;
 }
 
+bool remembers_inside(const uint64_t* table, uint64_t page) {
+  return page != 0 && __atomic_load_n(&table[page % kRememberedInside], __ATOMIC_RELAXED) == page;
+}
+
+void remember_inside(uint64_t* table, uint64_t first, uint64_t last) {
+  __atomic_store_n(&inside_used, true, __ATOMIC_RELAXED);
+  for (uint64_t page = first; page <= last; page++)
+    __atomic_store_n(&table[page % kRememberedInside], page, __ATOMIC_RELAXED);
+}
+
+/** Which way bytes will move, and what is known about pages for it. */
+struct Access {
+  uint64_t *pages, *inside;
+  int populate;  ///< madvise that touches a whole range in the kernel, since Linux 5.14
+  bool writes;
+};
+const Access kReads{readable_pages, readable_inside, MADV_POPULATE_READ, false};
+const Access kWrites{writable_pages, writable_inside, MADV_POPULATE_WRITE, true};
+
+/** The page of `from`, without changing it. Unmapped: it may be where the stack grows to. */
+bool probe(const Access& access, uint64_t from, uint64_t stack) {
+  const uint64_t page = from >> kPageShift;
+  if (!access.writes) return page_readable(page, stack);
+  const long result = kernel(SYS_madvise, page << kPageShift, kPage, access.populate);
+  if (result == -ENOMEM || result == -EINVAL) return bytes_writable(from, stack);
+  if (result == 0) remember(access.pages, page);
+  return result == 0;
+}
+
+/** From this many pages that nothing is known about, one call for all is cheaper than one each. */
+constexpr uint64_t kPopulateMin = 4;
+
+uint64_t prefix(const Access& access, uint64_t at, uint64_t size, uint64_t stack) {
+  if (size == 0 || at >= kUserEnd || size > kUserEnd - at) return 0;
+  const uint64_t end = at + size, last = (end - 1) >> kPageShift;
+  bool populate = true;
+  for (uint64_t page = at >> kPageShift; page <= last; page++) {
+    if (page == stack >> kPageShift || remembers(access.pages, page) ||
+        remembers_inside(access.inside, page))
+      continue;
+    if (populate && last - page + 1 >= kPopulateMin) {
+      const long result =
+          kernel(SYS_madvise, page << kPageShift, (last - page + 1) << kPageShift, access.populate);
+      if (result == 0) {
+        remember_inside(access.inside, page, last);
+        return size;
+      }
+      populate = false;
+    }
+    const uint64_t from = page << kPageShift > at ? page << kPageShift : at;
+    if (!probe(access, from, stack)) return from - at;
+  }
+  return size;
+}
+
+/** Page numbers of [first, last] are known no longer. */
+void forget(uint64_t* table, uint32_t entries, uint64_t first, uint64_t last) {
+  for (uint32_t i = 0; i < entries; i++) {
+    const uint64_t page = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
+    if (page >= first && page <= last) __atomic_store_n(&table[i], 0, __ATOMIC_RELAXED);
+  }
+}
+
 }  // namespace
+
+uint64_t readable_prefix(const void* address, uint64_t size, uint64_t stack) {
+  return prefix(kReads, (uint64_t)address, size, stack);
+}
+
+uint64_t writable_prefix(void* address, uint64_t size, uint64_t stack) {
+  return prefix(kWrites, (uint64_t)address, size, stack);
+}
+
+void forget_memory(uint64_t start, uint64_t size) {
+  if (size == 0) return;
+  const uint64_t first = start >> kPageShift;
+  const uint64_t last = size > ~start ? ~0ull : (start + size - 1) >> kPageShift;
+  forget(readable_pages, kRemembered, first, last);
+  forget(writable_pages, kRemembered, first, last);
+  if (!__atomic_load_n(&inside_used, __ATOMIC_RELAXED)) return;
+  forget(readable_inside, kRememberedInside, first, last);
+  forget(writable_inside, kRememberedInside, first, last);
+}
 
 bool readable(const void* address, uint64_t size, uint64_t stack) {
   if (size == 0) return true;

@@ -3,9 +3,8 @@
 //
 // A probe is one harmless system call per page (rt_sigprocmask with an impossible `how` reads eight
 // bytes and changes nothing). Pages that passed are remembered per process, and the page of the
-// program's stack pointer always passes, so that nearly no call pays for it. What this cannot see:
-// a page that passed once, was unmapped, and is handed in again. Such a program crashes here where
-// the kernel would have said EFAULT.
+// program's stack pointer always passes, so that nearly no call pays for it. The calls that take
+// memory away (mapping.cpp) make it forgotten.
 #pragma once
 #include "../client/client.h"
 
@@ -20,6 +19,17 @@ bool readable(const void* address, uint64_t size, uint64_t stack);
  * what is about to be filled in.
  */
 bool writable(void* address, uint64_t size, uint64_t stack);
+
+/**
+ * How many bytes of [address, address + size) can be touched before the first page that cannot:
+ * what the kernel would have moved of them. Nothing changes, but pages come to be where they are to
+ * be written, as the copy would have brought them.
+ */
+uint64_t readable_prefix(const void* address, uint64_t size, uint64_t stack);
+uint64_t writable_prefix(void* address, uint64_t size, uint64_t stack);
+
+/** Memory is about to be unmapped, replaced or protected: what passed before is asked again. */
+void forget_memory(uint64_t start, uint64_t size);
 
 /**
  * Length of the NUL-terminated string at `text`, at most `limit` bytes.

@@ -3,11 +3,11 @@
 // unsigned char btfuse_call_class[] = { ...this file... };
 // 0 pass, 1 fd, 2 ask: see CallClass in call.h.
 // clang-format off
-1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 2, 2, 0, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap mprotect munmap
+1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 2, 2, 2, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap mprotect munmap brk
 1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync
 1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 2, 2, 2, 2,  // dup dup2 sendfile connect accept sendto recvfrom sendmsg recvmsg
 0, 2, 0, 2, 2, 0, 0, 0, 2, 2, 2, 2, 2, 0, 0, 0,  // bind getsockname getpeername clone fork vfork execve exit
-0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 2, 2,  // fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
+0, 0, 0, 2, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 2, 2,  // shmdt fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 1, 2, 2,  // chdir fchdir rename mkdir rmdir creat link unlink symlink readlink chmod fchmod chown fchown lchown umask
 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // setuid setgid
 0, 2, 2, 0, 2, 2, 0, 2, 0, 0, 2, 2, 0, 0, 0, 0,  // setreuid setregid setgroups setresuid setresgid setfsuid setfsgid

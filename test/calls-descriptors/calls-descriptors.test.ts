@@ -57,6 +57,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'reopen',
     'overwrites',
     'spares',
+    'pointers',
   ];
   test.each(programs)('%s', (name) => {
     const program = compile(name);
