@@ -140,7 +140,9 @@ export function removeSegments(name: string): void {
  */
 export function sweepPrivate(): void {
   for (const file of readdirSync(FOLDER)) {
-    const name = /^btfuse\.(run-.+)\.(ring|store|data)$/.exec(file)?.[1];
+    const name =
+      /^btfuse\.(run-.+)\.(ring|store|data)$/.exec(file)?.[1] ??
+      /^btfuse-nodes\.(run-.+)$/.exec(file)?.[1];
     if (name === undefined) continue;
     const status = statSync(`${FOLDER}/${file}`, { throwIfNoEntry: false });
     if (status === undefined || status.uid !== process.geteuid?.()) continue;
