@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x368a3ee5fd612ec4ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd1090c1d4d870636ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 63;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x2342906c386d104fULL;
@@ -86,6 +86,12 @@ inline constexpr std::uint64_t BT_RING_PROCESSES_OFFSET = 65536ULL;
 inline constexpr std::uint64_t BT_RING_WARM_OFFSET = 655360ULL;
 /** Words of that table; inode i has word i % WARM_MAX. */
 inline constexpr std::uint64_t BT_WARM_MAX = 4096ULL;
+/** Loaded objects that need no image: OBJECTS_MAX words, each the first eight bytes of a build-id with the lowest bit set; 0: free. Written by the server. */
+inline constexpr std::uint64_t BT_RING_OBJECTS_OFFSET = 720896ULL;
+/** Words of that table. A build-id is looked for from word (its bytes 4 to 7) % OBJECTS_MAX on. */
+inline constexpr std::uint64_t BT_OBJECTS_MAX = 4096ULL;
+/** Words that are looked at. */
+inline constexpr std::uint64_t BT_OBJECTS_PROBES = 16ULL;
 /** Low bits of DescriptionState.holder: the process index; above them its generation. */
 inline constexpr std::uint64_t BT_HOLDER_PROCESS_BITS = 10ULL;
 /** DescriptionState.references of a description that the server has freed: no longer to be revived. */

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x368a3ee5fd612ec4n;
+export const SCHEMA_HASH = 0xd1090c1d4d870636n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 63;
 export const IMAGE_CALLS_HASH = 0x2342906c386d104fn;
@@ -82,6 +82,12 @@ export const RING_PROCESSES_OFFSET = 65536;
 export const RING_WARM_OFFSET = 655360;
 /** Words of that table; inode i has word i % WARM_MAX. */
 export const WARM_MAX = 4096;
+/** Loaded objects that need no image: OBJECTS_MAX words, each the first eight bytes of a build-id with the lowest bit set; 0: free. Written by the server. */
+export const RING_OBJECTS_OFFSET = 720896;
+/** Words of that table. A build-id is looked for from word (its bytes 4 to 7) % OBJECTS_MAX on. */
+export const OBJECTS_MAX = 4096;
+/** Words that are looked at. */
+export const OBJECTS_PROBES = 16;
 /** Low bits of DescriptionState.holder: the process index; above them its generation. */
 export const HOLDER_PROCESS_BITS = 10;
 /** DescriptionState.references of a description that the server has freed: no longer to be revived. */

@@ -119,8 +119,15 @@ function landingPads(
   }
 }
 
-/** Calls `add` with every function start and landing pad. Throws RangeError on a broken table. */
-export function addFrameTargets(elf: Elf, add: (vaddr: number) => void): void {
+/**
+ * Calls `add` with every function start and landing pad, and `within` with the addresses [from, to) of every
+ * function. Throws RangeError on a broken table.
+ */
+export function addFrameTargets(
+  elf: Elf,
+  add: (vaddr: number) => void,
+  within?: (from: number, to: number) => void,
+): void {
   const header = elf.segments.find((s) => s.type === PT_GNU_EH_FRAME);
   if (header === undefined) return;
   const h = new Cursor(elf, header.offset, header.vaddr - header.offset);
@@ -143,8 +150,9 @@ export function addFrameTargets(elf: Elf, add: (vaddr: number) => void): void {
       cies.set(cieAt, cie);
       const c = new Cursor(elf, at + 8, delta);
       const start = c.encoded(cie.pointer);
-      c.encoded(cie.pointer & 0x0f);
+      const length = c.encoded(cie.pointer & 0x0f);
       add(start);
+      within?.(start, start + length);
       if (cie.lsda !== 0xff) {
         c.uleb();
         const lsda = c.encoded(cie.lsda);

@@ -16,6 +16,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -26,6 +27,7 @@ import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { IMAGE_CALLS_HASH, IMAGE_SMALL_STACKS, IMAGE_VERSION } from '../../ringbuf/layout.gen.ts';
+import { classOf, RT_SIGRETURN } from '../../ringbuf/syscalls.ts';
 import { type Elf, ElfError, parseElf, readingTables } from './elf.ts';
 import {
   addAbsoluteTargets,
@@ -34,9 +36,10 @@ import {
   patchExecutable,
 } from './executable.ts';
 import { findGaps, type Gap } from './gaps.ts';
+import { ownCalls } from './own-calls.ts';
 import { patchText } from './patch.ts';
 import { JUMP_SIZE, planByGap, planSites, type Site } from './sites.ts';
-import { sweep } from './sweep.ts';
+import { type Sweep, sweep } from './sweep.ts';
 import { readImage, sealImage, type Trailer } from './trailer.ts';
 
 /** An image cannot be made or must not be used; the message is a whole sentence for the user. */
@@ -131,24 +134,35 @@ export function analyse(elf: Elf, paddingMax?: number): Analysis {
   if (swept.syscalls.length === 0) throw new ElfError('it makes no system calls of its own');
   const sites = planSites(elf, swept);
   checkHooked(sites);
-  const patched = patchText(elf, swept, sites, paddingMax);
+  return patched(elf, swept, sites, 0, paddingMax);
+}
+
+function patched(
+  elf: Elf,
+  swept: Sweep,
+  sites: readonly Site[],
+  flags: number,
+  paddingMax?: number,
+): Analysis {
+  const text = patchText(elf, swept, sites, paddingMax);
   const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
   return {
     sites,
-    text: patched.bytes,
+    text: text.bytes,
     instructions: swept.instructions,
-    padding: patched.padding,
-    paddingUsed: patched.paddingUsed,
-    inGaps: patched.inGaps,
+    padding: text.padding,
+    paddingUsed: text.paddingUsed,
+    inGaps: text.inGaps,
     trailer: {
-      buildId: elf.buildId,
-      textVaddr: patched.vaddr,
-      textLength: patched.bytes.length,
-      slotVaddr: patched.slotVaddr,
+      buildId: elf.buildId ?? createHash('sha256').update(elf.bytes).digest(),
+      textVaddr: text.vaddr,
+      textLength: text.bytes.length,
+      slotVaddr: text.slotVaddr,
       sites: sites.length,
       skipped: count('skip'),
       before: count('M'),
       after: count('T'),
+      flags,
     },
   };
 }
@@ -197,6 +211,25 @@ export function analyseStatic(elf: Elf): Analysis {
       annexLength: patched.annexLength,
     },
   };
+}
+
+/**
+ * The image of a library or a program that ld.so loads; undefined when it needs none. What looks like
+ * a \`syscall\` but stands in no function is taken for data, except in Go's code, which has no such tables.
+ */
+export function analyseObject(elf: Elf): Analysis | undefined {
+  const calls = ownCalls(elf);
+  const matters = (nr: number): boolean =>
+    nr < 0 || (nr !== RT_SIGRETURN && classOf(nr) !== 'pass');
+  const isGo = calls.length > 0 && hasSmallStacks(elf);
+  if (!isGo && !calls.some((call) => matters(call.nr))) return undefined;
+  const swept = readingTables(() => sweep(elf));
+  addAbsoluteTargets(elf, swept);
+  const real = new Set(calls.map((call) => call.vaddr));
+  const sites = planSites(elf, swept).filter((site) => isGo || real.has(site.vaddr));
+  if (sites.every((site) => site.form === 'skip')) return undefined;
+  checkHooked(sites);
+  return patched(elf, swept, sites, isGo ? IMAGE_SMALL_STACKS : 0);
 }
 
 /** Reads an image that may be there; undefined when it is not, is not whole or is not to be trusted. */
@@ -272,31 +305,64 @@ async function readObject(path: string): Promise<{ bytes: Uint8Array; found: Big
   }
 }
 
+/** Nobody needs to look at the object again: a file of this name says that it needs no image. */
+const exemptOf = (image: string): string => image.replace(/img$/, 'none');
+
 /**
- * Path of the prepared image of an ELF object, made now if it is not there. An existing one is hashed
- * once per process. Throws ImageError with a sentence that names the object.
+ * Path of the prepared image of an ELF object, made now if it is not there; undefined when it needs none. An
+ * existing one is hashed once per process. Throws ImageError with a sentence that names the object.
  */
-export async function prepareImage(objectPath: string, imagesDir: string): Promise<string> {
+export async function prepareObject(
+  objectPath: string,
+  imagesDir: string,
+): Promise<{ readonly path: string | undefined; readonly buildId: Uint8Array | undefined }> {
   checkImagesDir(imagesDir);
   try {
     const { bytes, found } = await readObject(objectPath);
     const elf = parseElf(bytes);
     const isStatic = isStaticProgram(elf);
-    const identity = isStatic ? createHash('sha256').update(bytes).digest() : elf.buildId;
-    if (identity === undefined) throw new ElfError('it has no build-id');
+    const buildId = isStatic ? undefined : elf.buildId;
+    const identity = buildId ?? createHash('sha256').update(bytes).digest();
     const path = join(imagesDir, imageName(identity));
     if (!isVerified(path)) {
       if (readTrusted(path, identity) === undefined) {
-        const { text, trailer } = isStatic ? analyseStatic(elf) : analyse(elf);
-        writeImage(path, sealImage(text, trailer));
+        const analysis = isStatic ? analyseStatic(elf) : analyseObject(elf);
+        if (analysis === undefined) {
+          const name = exemptOf(buildId === undefined ? join(imagesDir, fileName(found)) : path);
+          if (buildId !== undefined || found.nlink > 0n) writeImage(name, new Uint8Array(0));
+          return { path: undefined, buildId };
+        }
+        writeImage(path, sealImage(analysis.text, analysis.trailer));
       }
       verified.set(path, hashed(path));
     }
-    if (isStatic) nameAfterFile(path, join(imagesDir, fileName(found)));
-    return path;
+    // A file without a name (memfd) is another one each time.
+    if (buildId === undefined && found.nlink > 0n) {
+      nameAfterFile(path, join(imagesDir, fileName(found)));
+    }
+    return { path, buildId };
   } catch (error) {
     if (error instanceof ImageError) throw error;
     throw new ImageError(`${objectPath} cannot be prepared: ${(error as Error).message}.`);
+  }
+}
+
+/** The same for an object that must have one. */
+export async function prepareImage(objectPath: string, imagesDir: string): Promise<string> {
+  const { path } = await prepareObject(objectPath, imagesDir);
+  if (path !== undefined) return path;
+  throw new ImageError(`${objectPath} cannot be prepared: it makes no system calls of its own.`);
+}
+
+/** Build-ids of the objects that are known to need no image. */
+export function exemptBuildIds(imagesDir: string): Uint8Array[] {
+  const end = exemptOf(imageName(new Uint8Array(0)));
+  try {
+    return readdirSync(imagesDir)
+      .filter((name) => name.endsWith(end) && !name.startsWith('file-'))
+      .map((name) => Buffer.from(name.slice(0, -end.length), 'hex'));
+  } catch {
+    return [];
   }
 }
 

@@ -26,7 +26,7 @@ import {
   type Segment,
   segmentFacts,
 } from '../../ringbuf/segment.ts';
-import { EIO } from '../store/errno.ts';
+import { EIO, ENOEXEC } from '../store/errno.ts';
 import { segmentSizes } from '../store/store.ts';
 import { getWide } from '../store/wide.ts';
 import {
@@ -43,6 +43,7 @@ import {
 import { ServerError } from './errors.ts';
 import { createLiveness } from './liveness.ts';
 import { createNodes, removeNodes } from './nodes.ts';
+import { rememberExempt } from './objects.ts';
 
 export interface ServerOptions {
   /** Session name: [A-Za-z0-9._-], at most SESSION_NAME_MAX bytes. Segments are btfuse.<name>.{ring,store,data}. */
@@ -100,6 +101,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (nodes instanceof Error)
       logOf(options)(`fifos and sockets of this session cannot be opened: ${nodes.message}`);
     const directory = nodes instanceof Error ? undefined : nodes;
+    if (options.imagesDir !== undefined) {
+      const { exemptBuildIds } = await import('../image/prepare.ts');
+      for (const id of exemptBuildIds(options.imagesDir)) rememberExempt(segments.ring.i32, id);
+    }
     const worker = await startWorker(options, segments, control, directory);
     return run(options, segments, worker, new Int32Array(control));
   } catch (error) {
@@ -266,8 +271,16 @@ function run(
   async function prepare(slot: number, ticket: number, path: string): Promise<void> {
     let answer = { status: -EIO, path: '' };
     try {
-      const { prepareImage } = await import('../image/prepare.ts');
-      answer = { status: 0, path: await prepareImage(latin1ToPath(path), options.imagesDir ?? '') };
+      const { prepareObject } = await import('../image/prepare.ts');
+      const object = await prepareObject(latin1ToPath(path), options.imagesDir ?? '');
+      if (object.path !== undefined) {
+        answer = { status: 0, path: object.path };
+      } else {
+        answer.status = -ENOEXEC;
+        if (object.buildId !== undefined && !over) {
+          rememberExempt(segments.ring.i32, object.buildId);
+        }
+      }
     } catch (error) {
       log(
         `no image of ${path} could be prepared: ${error instanceof Error ? error.message : String(error)}`,
