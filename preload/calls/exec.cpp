@@ -224,8 +224,14 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
     argv = build_arguments(request, plan, count, list, script);
   }
   release_slots(self);
-  if (plan.launched) return start_launcher(argv, envp);
-  return start_image(call, request, plan, argv, envp);
+  // A vfork child shares the words of its parent's thread, which goes on when this succeeds: the
+  // level that we stand on must be free by then.
+  const uint64_t level = self.vforks > 0 && on_small_stack() ? kLevel : 0;
+  btfuse_small_stack += level;
+  const long result =
+      plan.launched ? start_launcher(argv, envp) : start_image(call, request, plan, argv, envp);
+  btfuse_small_stack -= level;
+  return result;
 }
 
 /** Room for the names that the environment will carry. */

@@ -22,7 +22,11 @@ namespace {
 Verdict start_thread(Call&) {
   return Verdict::PASS;
 }
+/** The stack for small ones goes with its thread, unless this call came by it. */
 Verdict end_thread() {
+  if (btfuse_small_stack == 0 || on_small_stack()) return Verdict::PASS;
+  kernel(SYS_munmap, btfuse_small_stack - kLevel * kLevels, kLevel * kLevels);
+  btfuse_small_stack = 0;
   return Verdict::PASS;
 }
 #endif
@@ -38,9 +42,10 @@ enum Kind : uint32_t {
 /** What after_clone must know beyond thread.vfork[], at the same index. */
 struct Pending {
   Kind kind;
-  uint32_t generation;  ///< of the child's record
-  uint32_t depth;       ///< requests under way on this thread
-  FdChanges changes;    ///< of the fd table, before it was copied
+  uint32_t generation;   ///< of the child's record
+  uint32_t depth;        ///< requests under way on this thread
+  uint64_t small_stack;  ///< a vfork child that was killed in a handler leaves its level taken
+  FdChanges changes;     ///< of the fd table, before it was copied
 };
 
 __thread Pending pending[kNesting] __attribute__((tls_model("initial-exec")));
@@ -108,6 +113,7 @@ Verdict start_child(Call& call, Thread& self, Kind kind) {
   Pending& mine = pending[index];
   mine.kind = kind;
   mine.depth = self.depth;
+  mine.small_stack = btfuse_small_stack;
   mine.changes = fd_changes();
   if (kind == KIND_FORK || kind == KIND_VFORK) {
     child = claim_patiently(parent);
@@ -200,6 +206,7 @@ void end_clone(Thread& self, uint32_t index, long result) {
   self.vforks = index;
   self.process = self.vfork[index].process;
   self.depth = mine.depth;
+  btfuse_small_stack = mine.small_stack;
   btfuse_fd_table = fd_table_of(process_of(self));
   if (result < 0) {
     take_back(self, child, here());

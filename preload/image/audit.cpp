@@ -12,6 +12,7 @@
 #include "../calls/paths.h"
 #include "../client/memory.h"
 #include "map.h"
+#include "objects.h"
 #include "restart.h"
 #include "start.h"
 
@@ -26,6 +27,7 @@ Object loader;
 bool loader_hooked;
 bool started;  ///< all libraries of the start are there
 uint64_t euid;
+Elf64_auxv_t* auxv;
 
 /** Does the object contain this address? */
 bool covers(const link_map* map, uint64_t address) {
@@ -84,7 +86,7 @@ BTFUSE_AUDIT uint32_t la_version(uint32_t offered) {
   start.audit = true;
   char** end = audited.environment;
   while (*end != nullptr) end++;
-  auto* auxv = (Elf64_auxv_t*)(end + 1);
+  auxv = (Elf64_auxv_t*)(end + 1);
   euid = auxiliary(auxv, AT_EUID);
   correct_name(audited.environment, auxv);
   return kVersion;
@@ -99,7 +101,12 @@ BTFUSE_AUDIT uint32_t la_objopen(link_map* map, Lmid_t, uintptr_t*) {
   }
   if (!started) count_static_tls(map);
   show_tree_name(map->l_name);
-  if (has_own_calls(map->l_name) && read_object(map, object)) hook(object, euid);
+  const bool program = map->l_name[0] == 0;
+  if (!(program ? read_program(auxv, object) : read_object(map, object))) return 0;
+  if (is_named(map->l_name, "libc.so.6"))
+    hook(object, euid);
+  else if (object.base != auxiliary(auxv, AT_SYSINFO_EHDR))
+    ensure_image(object, euid);
   return 0;
 }
 

@@ -55,5 +55,12 @@ extern __thread const uint32_t* btfuse_fd_table
 /** Highest free level of this thread's stack for btfuse_entry_small; 0: none made yet. */
 extern __thread uint64_t btfuse_small_stack
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/** LEVEL and LEVELS of entry.S. */
+inline constexpr uint64_t kLevel = 32 * 1024, kLevels = 8;
+
+/** Does this very code run on a level of that stack? */
+inline bool on_small_stack() {
+  return (uint64_t)__builtin_frame_address(0) - btfuse_small_stack < kLevel;
+}
 
 }  // namespace btfuse

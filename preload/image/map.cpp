@@ -11,6 +11,7 @@
 #include "../client/memory.h"
 
 extern "C" __attribute__((visibility("hidden"))) void btfuse_entry();
+extern "C" __attribute__((visibility("hidden"))) void btfuse_entry_small();
 
 namespace btfuse {
 
@@ -72,11 +73,13 @@ bool slot_fits(const Object& object, uint64_t slot) {
 }
 
 bool is_for(const Object& object, const ImageTrailer& image) {
-  return image.annex_length == 0 && object.build_id != nullptr &&
-         image.build_id_length == object.build_id_length &&
-         image.build_id_length <= sizeof image.build_id &&
-         memcmp(image.build_id, object.build_id, object.build_id_length) == 0 &&
-         text_fits(object, image) && slot_fits(object, image.slot_vaddr);
+  // Without a build-id the image was found by the identity of the file.
+  const bool same = object.build_id == nullptr ||
+                    (image.build_id_length == object.build_id_length &&
+                     image.build_id_length <= sizeof image.build_id &&
+                     memcmp(image.build_id, object.build_id, object.build_id_length) == 0);
+  return same && image.annex_length == 0 && text_fits(object, image) &&
+         slot_fits(object, image.slot_vaddr);
 }
 
 }  // namespace
@@ -180,14 +183,16 @@ void set_again(const Breakpoints& found) {
 }
 
 /** ld.so's word is read-only once the program runs. */
-long write_slot(const Object& object, uint64_t slot_vaddr) {
-  uint64_t* slot = (uint64_t*)(object.base + slot_vaddr);
-  if (*slot == (uint64_t)btfuse_entry) return 0;
+long write_slot(const Object& object, const ImageTrailer& image) {
+  uint64_t* slot = (uint64_t*)(object.base + image.slot_vaddr);
+  const bool small = (image.flags & BT_IMAGE_SMALL_STACKS) != 0;
+  const auto entry = (uint64_t)(small ? btfuse_entry_small : btfuse_entry);
+  if (*slot == entry) return 0;
   const uint64_t page = page_down((uint64_t)slot);
   const bool locked = object.loader_slot != 0;
   long status = locked ? kernel(SYS_mprotect, page, BT_PAGE_SIZE, PROT_READ | PROT_WRITE) : 0;
   if (status != 0) return status;
-  *slot = (uint64_t)btfuse_entry;
+  *slot = entry;
   return locked ? kernel(SYS_mprotect, page, BT_PAGE_SIZE, PROT_READ) : 0;
 }
 
@@ -230,7 +235,7 @@ int map_image(const Object& object, const char* path, uint64_t euid) {
   long status = is_for(object, image) ? 0 : -EPROTO;
   if (status == 0) {
     // The word first: from the mapping on, any call jumps through it.
-    status = write_slot(object, image.slot_vaddr);
+    status = write_slot(object, image);
   }
   if (status == 0) {
     Breakpoints breakpoints;

@@ -51,6 +51,15 @@ void read_build_id(Object& object, const unsigned char* at, const unsigned char*
   }
 }
 
+void find_build_id(Object& object) {
+  for (uint32_t i = 0; i < object.header_count && object.build_id == nullptr; i++) {
+    const Elf64_Phdr& segment = object.headers[i];
+    if (segment.p_type != PT_NOTE) continue;
+    const unsigned char* notes = (const unsigned char*)(object.base + segment.p_vaddr);
+    read_build_id(object, notes, notes + segment.p_filesz);
+  }
+}
+
 }  // namespace
 
 const link_map* loaded_objects(const Elf64_auxv_t* auxv) {
@@ -80,6 +89,15 @@ bool is_named(const char* path, const char* name) {
   return true;
 }
 
+bool read_program(const Elf64_auxv_t* auxv, Object& program) {
+  const auto* headers = (const Elf64_Phdr*)auxiliary(auxv, AT_PHDR);
+  const uint64_t count = auxiliary(auxv, AT_PHNUM);
+  if (headers == nullptr) return false;
+  program = {program_base(headers, count), "", headers, (uint32_t)count, nullptr, 0, 0};
+  find_build_id(program);
+  return true;
+}
+
 bool read_object(const link_map* map, Object& object) {
   const Elf64_Ehdr* header = (const Elf64_Ehdr*)map->l_addr;
   if (header == nullptr || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
@@ -90,12 +108,7 @@ bool read_object(const link_map* map, Object& object) {
             nullptr,
             0,
             0};
-  for (uint32_t i = 0; i < object.header_count && object.build_id == nullptr; i++) {
-    const Elf64_Phdr& segment = object.headers[i];
-    if (segment.p_type != PT_NOTE) continue;
-    const unsigned char* notes = (const unsigned char*)(object.base + segment.p_vaddr);
-    read_build_id(object, notes, notes + segment.p_filesz);
-  }
+  find_build_id(object);
   return true;
 }
 

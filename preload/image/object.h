@@ -23,6 +23,8 @@ const link_map* loaded_objects(const Elf64_auxv_t* auxv);
 /** libc.so.6 with its program headers and build-id. False: not there, or no ELF header in memory.
  */
 bool find_libc(const link_map* objects, Object& libc);
+/** The main program, which need not begin with its ELF header in memory. */
+bool read_program(const Elf64_auxv_t* auxv, Object& program);
 /** An object of the list. False: no ELF header in memory. */
 bool read_object(const link_map* map, Object& object);
 /** The same for ld.so, with its handler word (src/image/loader.ts). */

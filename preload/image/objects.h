@@ -5,8 +5,8 @@
 namespace btfuse {
 
 /**
- * Sees that the system calls of a loaded object are hooked, or ends the program. What is known to need
- * nothing costs a look into the ring segment.
+ * Sees that the system calls of a loaded object are hooked, or ends the program. What is known to
+ * need nothing costs a look into the ring segment.
  */
 void ensure_image(const Object& object, uint64_t euid);
 

@@ -12,6 +12,7 @@
 #include "../client/memory.h"
 #include "call.h"
 #include "map.h"
+#include "objects.h"
 
 namespace btfuse {
 
@@ -38,7 +39,10 @@ const char* keep(const char* value, uint64_t length, uint64_t capacity) {
 namespace {
 
 /** Ends the process; "%" in the sentence stands for `name`. */
-[[noreturn]] void die_about(const char* sentence, const char* name) {
+
+}  // namespace
+
+void die_about(const char* sentence, const char* name) {
   constexpr size_t kMax = 512;
   char line[kMax];
   size_t length = 0;
@@ -53,8 +57,6 @@ namespace {
   kernel(SYS_write, 2, line, length);
   for (;;) kernel(SYS_exit_group, 125);
 }
-
-}  // namespace
 
 void die(const char* sentence) {
   die_about(sentence, "");
@@ -189,14 +191,6 @@ void keep_environment(char** environment, const char* session) {
 
 Audited audited;
 
-bool has_own_calls(const char* path) {
-  static constexpr const char* kNames[] = {"libc.so.6", "libasan.so", "liblsan.so", "libtsan.so"};
-  for (const char* name : kNames) {
-    if (is_named(path, name)) return true;
-  }
-  return false;
-}
-
 void correct_name(char** environment, Elf64_auxv_t* auxv) {
   const char* name = variable(environment, "BTFUSE_EXECFN=");
   if (name == nullptr) return;
@@ -254,10 +248,13 @@ extern "C" __attribute__((visibility("hidden"))) void btfuse_init(int, char** ar
   const uint64_t euid = auxiliary(auxv, AT_EUID);
   hook(libc, euid);
   correct_name(environment, auxv);
+  const uint64_t vdso = auxiliary(auxv, AT_SYSINFO_EHDR);
   for (const link_map* map = objects; map != nullptr; map = map->l_next) {
     Object object;
-    const bool calls = has_own_calls(map->l_name) && map->l_addr != libc.base;
-    if (calls && read_object(map, object)) hook(object, euid);
+    const bool ours = map->l_ld == _DYNAMIC || map == find_loader(objects);
+    if (ours || map->l_addr == libc.base || map->l_addr == vdso) continue;
+    if (map == objects ? read_program(auxv, object) : read_object(map, object))
+      ensure_image(object, euid);
   }
   const link_map* map = find_loader(objects);
   Object loader;

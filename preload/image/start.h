@@ -41,8 +41,8 @@ struct Audited {
 };
 extern Audited audited __attribute__((visibility("hidden")));
 
-/** Objects with system calls of their own that programs commonly load. */
-bool has_own_calls(const char* path);
+/** die(), with a name in the place of "%". */
+[[noreturn]] void die_about(const char* sentence, const char* name);
 
 /** Tells the program what it was started as: the kernel was given a descriptor. */
 void correct_name(char** environment, Elf64_auxv_t* auxv);

@@ -62,6 +62,15 @@ function within(elf: { bytes: Uint8Array }, offset: number, size: number, what: 
   if (offset + size > elf.bytes.length) throw new ElfError(`${what} lies past the end of the file`);
 }
 
+const DT_TEXTREL = 22;
+const DT_FLAGS = 30;
+const DF_TEXTREL = 4;
+
+/** Does the loader write into the text? Then no prepared text can stand for it. */
+export function hasTextRelocations(elf: Elf): boolean {
+  return elf.dynamic.has(DT_TEXTREL) || ((elf.dynamic.get(DT_FLAGS) ?? 0) & DF_TEXTREL) !== 0;
+}
+
 /** File offset of a virtual address that a loadable segment covers with file bytes, or -1. */
 export function offsetOf(elf: Elf, vaddr: number): number {
   for (const s of elf.segments) {

@@ -28,7 +28,7 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { IMAGE_CALLS_HASH, IMAGE_SMALL_STACKS, IMAGE_VERSION } from '../../ringbuf/layout.gen.ts';
 import { classOf, RT_SIGRETURN } from '../../ringbuf/syscalls.ts';
-import { type Elf, ElfError, parseElf, readingTables } from './elf.ts';
+import { type Elf, ElfError, hasTextRelocations, parseElf, readingTables } from './elf.ts';
 import {
   addAbsoluteTargets,
   hasSmallStacks,
@@ -223,6 +223,7 @@ export function analyseObject(elf: Elf): Analysis | undefined {
     nr < 0 || (nr !== RT_SIGRETURN && classOf(nr) !== 'pass');
   const isGo = calls.length > 0 && hasSmallStacks(elf);
   if (!isGo && !calls.some((call) => matters(call.nr))) return undefined;
+  if (hasTextRelocations(elf)) throw new ElfError('the loader changes its text');
   const swept = readingTables(() => sweep(elf));
   addAbsoluteTargets(elf, swept);
   const real = new Set(calls.map((call) => call.vaddr));

@@ -34,7 +34,7 @@ const freestanding =
 const linking = `-shared -nostdlib -Wl,-z,initfirst -Wl,-init,btfuse_init -Wl,-Bsymbolic
   -Wl,-z,noexecstack -Wl,--no-undefined`.split(/\s+/);
 const sources = ['image/entry.S', 'image/start.cpp', 'image/object.cpp', 'image/map.cpp']
-  .concat('image/classes.cpp', 'client/memory.cpp')
+  .concat('image/classes.cpp', 'image/objects.cpp', 'client/memory.cpp')
   .map((name) => join(root, 'preload', name));
 
 const programs = [

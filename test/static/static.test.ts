@@ -74,6 +74,29 @@ describe('Go', needs('go'), () => {
     make('go', args, { ...environment, CGO_ENABLED: '0' });
     compare([path]);
   });
+
+  test('children from all threads at once, with and without cgo', () => {
+    const source = join(programs, 'children.go');
+    const path = join(folder, 'children');
+    make('go', ['build', '-o', path, source], { ...environment, CGO_ENABLED: '0' });
+    compare([path, path]);
+    const cgo = join(folder, 'children-cgo');
+    writeFileSync(
+      `${cgo}.go`,
+      readFileSync(source, 'utf8').replace('import (', 'import "C"\nimport ('),
+    );
+    make('go', ['build', '-o', cgo, `${cgo}.go`], { ...environment, CGO_ENABLED: '1' });
+    compare([cgo, path]);
+    compare([path, cgo]);
+  });
+
+  test('go build of a module in the tree, its cache there too', () => {
+    const script = `set -e; cd "$1"; mkdir m; cd m; cp ${programs}/files.go main.go
+      export GOCACHE=$1/cache GOPATH=$1/path HOME=$1 GOFLAGS=-mod=mod CGO_ENABLED=0
+      go mod init example.test/m 2>/dev/null; go build -o ../program; go vet .; cd ..
+      mkdir work; ./program "$1/work"; gofmt -l m; ls`;
+    compare(['sh', '-c', script, 'sh']);
+  });
 });
 
 /** The package busybox-static, where it is what \`busybox\` is. */
