@@ -9,7 +9,7 @@ inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
 inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd1090c1d4d870636ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
-inline constexpr std::uint32_t BT_IMAGE_VERSION = 71;
+inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x2342906c386d104fULL;
 
 /** Bytes of a block, a page and a segment header. */

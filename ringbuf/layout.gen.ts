@@ -6,7 +6,7 @@ export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
 export const SCHEMA_HASH = 0xd1090c1d4d870636n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
-export const IMAGE_VERSION = 71;
+export const IMAGE_VERSION = 81;
 export const IMAGE_CALLS_HASH = 0x2342906c386d104fn;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;

@@ -38,7 +38,7 @@ export interface Constant {
 }
 
 /** Raised whenever src/image writes other bytes for the same object. Part of the image's file name. */
-export const IMAGE_VERSION = 71;
+export const IMAGE_VERSION = 81;
 
 /** "BTFIMG1\0" read as a little-endian u64. */
 export const IMAGE_MAGIC = 0x0031474d49465442n;

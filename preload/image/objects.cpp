@@ -30,6 +30,14 @@ bool is_exempt(const Object& object) {
   return false;
 }
 
+/** An absolute path outside the tree: to the server it means the same file. */
+bool is_on_host(const char* path) {
+  if (path[0] != '/') return false;
+  uint32_t same = 0;
+  while (same < client.prefix_length && path[same] == client.prefix[same]) same++;
+  return same < client.prefix_length || (path[same] != '/' && path[same] != 0);
+}
+
 /** Has the executable part the bytes of a `syscall` at all? */
 bool might_call(const Object& object) {
   for (uint32_t i = 0; i < object.header_count; i++) {
@@ -79,7 +87,10 @@ bool expected_image(const Object& object, const char* file, char* path) {
 }  // namespace
 
 void ensure_image(const Object& object, uint64_t euid) {
-  if (is_exempt(object)) return;
+  if (client.ring == nullptr || is_exempt(object)) return;
+  // The server cannot open such a name; nearly always it need not.
+  const bool hidden = object.path[0] != 0 && !is_on_host(object.path);
+  if (hidden && !might_call(object)) return;
   static char path[BT_PATH_MAX];
   const bool program = object.path[0] == 0;
   if (!expected_image(object, program ? kOwnProgram : object.path, path)) return;

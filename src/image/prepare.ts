@@ -344,7 +344,8 @@ export async function prepareObject(
     return { path, buildId };
   } catch (error) {
     if (error instanceof ImageError) throw error;
-    throw new ImageError(`${objectPath} cannot be prepared: ${(error as Error).message}.`);
+    const sentence = `${objectPath} cannot be prepared: ${(error as Error).message}.`;
+    throw new ImageError(sentence, { cause: error });
   }
 }
 

@@ -74,6 +74,17 @@ function intoGap(out: Assembler, gaps: Gap[], piece: Piece, reserve: number): nu
   throw new ElfError('there is no room for its stubs');
 }
 
+/** Emits here, or in another gap after a jump to it. */
+function goOn(out: Assembler, gaps: Gap[], piece: Piece, reserve: number): void {
+  if (tryEmit(out, () => piece.emit())) return;
+  const { here, end } = out;
+  const next = intoGap(out, gaps, piece, reserve);
+  const after = { here: out.here, end: out.end };
+  out.enter(here, Math.max(end, here + JMP_SIZE));
+  out.jump(next);
+  out.enter(after.here, after.end);
+}
+
 /** Form M in pieces, each fragment ending with a jump to the next. Returns where it begins. */
 function scatter(out: Assembler, reader: Reader, site: Site, gaps: Gap[]): number {
   const pieces: Piece[] = reader.split(site.from, site.to).map(([from, to]) => ({
@@ -82,19 +93,35 @@ function scatter(out: Assembler, reader: Reader, site: Site, gaps: Gap[]): numbe
   }));
   pieces.push({ size: LEA_SIZE, emit: () => out.leaRcx(site.vaddr + SYSCALL_SIZE) });
   const start = intoGap(out, gaps, pieces[0]!, JMP_SIZE);
-  const goOn = (piece: Piece, reserve: number): void => {
-    if (tryEmit(out, () => piece.emit())) return;
-    const { here, end } = out;
-    const next = intoGap(out, gaps, piece, reserve);
-    const after = { here: out.here, end: out.end };
-    out.enter(here, Math.max(end, here + JMP_SIZE));
-    out.jump(next);
-    out.enter(after.here, after.end);
-  };
-  for (const piece of pieces.slice(1)) goOn(piece, JMP_SIZE);
+  for (const piece of pieces.slice(1)) goOn(out, gaps, piece, JMP_SIZE);
   // The last piece needs no jump onwards, so the reserve of its fragment is free again.
   out.end += JMP_SIZE;
-  goOn({ size: JMP_SLOT_SIZE, emit: () => out.jumpSlot() }, 0);
+  goOn(out, gaps, { size: JMP_SLOT_SIZE, emit: () => out.jumpSlot() }, 0);
+  return start;
+}
+
+/** Form T in pieces; only the jump to the handler and the `syscall` behind it stay together. */
+function scatterAfter(out: Assembler, reader: Reader, site: Site, gaps: Gap[]): number {
+  const moved = (from: number, to: number): Piece[] =>
+    reader.split(from, to).map(([first, last]) => ({
+      size: last - first,
+      emit: () => out.move(first, last),
+    }));
+  const call = (): void => {
+    out.jumpSlot();
+    out.syscall();
+  };
+  const size = JMP_SLOT_SIZE + SYSCALL_SIZE;
+  const core = intoGap(out, gaps, { size, emit: call }, JMP_SIZE);
+  for (const piece of moved(site.vaddr + SYSCALL_SIZE, site.to)) goOn(out, gaps, piece, JMP_SIZE);
+  out.end += JMP_SIZE;
+  goOn(out, gaps, { size: JMP_SIZE, emit: () => out.jump(site.to) }, 0);
+  const lea = { size: LEA_SIZE, emit: () => out.leaRcx(core + size) };
+  const [first, ...rest] = [...moved(site.from, site.vaddr), lea];
+  const start = intoGap(out, gaps, first!, JMP_SIZE);
+  for (const piece of rest) goOn(out, gaps, piece, JMP_SIZE);
+  out.end += JMP_SIZE;
+  goOn(out, gaps, { size: JMP_SIZE, emit: () => out.jump(core) }, 0);
   return start;
 }
 
@@ -134,10 +161,7 @@ export function writeStubs(
     }
     gaps ??= findGaps(elf, sweep, GAP_MIN);
     inGaps++;
-    const start =
-      site.form === 'T'
-        ? intoGap(out, gaps, { size: LEA_SIZE + JMP_SLOT_SIZE, emit: whole }, 0)
-        : scatter(out, reader, site, gaps);
+    const start = (site.form === 'T' ? scatterAfter : scatter)(out, reader, site, gaps);
     starts.set(site, start);
   }
   return { starts, paddingUsed: used - padding.from, inGaps };

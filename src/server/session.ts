@@ -282,9 +282,12 @@ function run(
         }
       }
     } catch (error) {
-      log(
-        `no image of ${path} could be prepared: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      // A name of the tree, or of another namespace: the program knows whether it matters.
+      const { cause } = error as { cause?: NodeJS.ErrnoException };
+      if (cause?.code !== 'ENOENT' && cause?.code !== 'ENOTDIR')
+        log(
+          `no image of ${path} could be prepared: ${error instanceof Error ? error.message : String(error)}`,
+        );
     }
     tell({ kind: 'image', slot, ticket, ...answer });
   }
