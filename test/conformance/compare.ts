@@ -67,7 +67,9 @@ async function compareOnce(cases: readonly Case[]): Promise<Report> {
     if (wrong !== undefined) broken.push(`${one.name}: ${wrong}`);
     compare('program', one.name, oracle, actual?.[i] ?? []);
     const store = runOnStore(one);
-    if (store !== undefined) compare('store', one.name, oracle, store);
+    // The store's own tree shows no sums of contents.
+    const plain = oracle.map((line) => line.replace(/^( {2}".*) sum=\w+/, '$1'));
+    if (store !== undefined) compare('store', one.name, plain, store);
   });
   return { targets, failures, known, unsteady: [], broken };
 }

@@ -48,6 +48,7 @@ export interface Stat {
   readonly size: number;
   readonly blocks: number;
   readonly times: readonly bigint[];
+  readonly ino: number;
 }
 
 /** Every method answers or throws an object with the errno's name in `code`. */
@@ -55,6 +56,8 @@ export interface Target {
   become(who: Who): void;
   umask(mask: number): void;
   mkdir(path: string, mode: number): void;
+  /** Of the store only: node:fs has none. */
+  mknod?(path: string, mode: number): void;
   rmdir(path: string): void;
   unlink(path: string): void;
   rename(from: string, to: string): void;
@@ -96,6 +99,7 @@ export function tmpfsTarget(): Target {
     size: Number(stat.size),
     blocks: Number(stat.blocks),
     times: [stat.atimeNs, stat.mtimeNs, stat.ctimeNs],
+    ino: Number(stat.ino),
   });
   const become = (who: Who): void => {
     if (process.getuid?.() !== 0) return;
@@ -209,6 +213,7 @@ export function storeTarget(limits = { bytes: 64 << 20, inodes: 65536 }): Target
         time(layout.INODE_MTIME, layout.INODE_MTIMENSEC),
         time(layout.INODE_CTIME, layout.INODE_CTIMENSEC),
       ],
+      ino,
     };
   };
   const described = (file: number): Description => files.get(file)!;
@@ -231,6 +236,7 @@ export function storeTarget(limits = { bytes: 64 << 20, inodes: 65536 }): Target
       umask = caller.umask = mask;
     },
     mkdir: (path, mode) => void check(making.mkdir(store, caller, walk, argument(path), mode)),
+    mknod: (path, mode) => void check(making.mknod(store, caller, walk, argument(path), mode, 0)),
     rmdir: (path) => void check(removing.rmdir(store, caller, walk, argument(path))),
     unlink: (path) => void check(removing.unlink(store, caller, walk, argument(path))),
     rename(from, to) {

@@ -36,7 +36,6 @@ export const attributeCases: readonly Case[] = [
         mkdir("d", 0755)
         symlink("f", "l")
         mknod("p", S_IFIFO|0600)
-        snapshot
         ${namesOfAttributes
           .map(
             (name) => `
