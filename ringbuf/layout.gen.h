@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd1090c1d4d870636ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xf8199efea66b9b40ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x2342906c386d104fULL;
@@ -54,6 +54,10 @@ inline constexpr std::uint64_t BT_LOCK_QUEUED = 1ULL;
 inline constexpr std::uint64_t BT_DESCRIPTIONS_MAX = 65536ULL;
 /** Highest virtual fd + 1 that a process can hold. */
 inline constexpr std::uint64_t BT_FDS_MAX = 64512ULL;
+/** Flag of OPEN that no O_* has (__FMODE_EXEC of the kernel): the caller wants to execute the file and need not be able to read it. */
+inline constexpr std::uint64_t BT_OPEN_TO_EXECUTE = 32ULL;
+/** Most that the server holds of copies of programs that the kernel runs. */
+inline constexpr std::uint64_t BT_EXEC_COPIES_BYTES = 1073741824ULL;
 /** Live memory maps of tree files per process. */
 inline constexpr std::uint64_t BT_MAPPINGS_MAX = 1024ULL;
 /** Payload slab of a slot; larger transfers go in pieces. */
@@ -192,6 +196,8 @@ inline constexpr std::uint32_t BT_OP_PEER = 4122;
 inline constexpr std::uint32_t BT_OP_TOKEN = 4123;
 inline constexpr std::uint32_t BT_OP_TAKE = 4124;
 inline constexpr std::uint32_t BT_OP_ADOPT = 4125;
+inline constexpr std::uint32_t BT_OP_EXEC = 4150;
+inline constexpr std::uint32_t BT_OP_EXEC_KEEP = 4151;
 inline constexpr std::uint32_t BT_OP_OPEN_HANDLE = 4170;
 inline constexpr std::uint32_t BT_OP_LOCK_CANCEL = 4110;
 inline constexpr std::uint32_t BT_OP_LOCK_CLOSE = 4111;

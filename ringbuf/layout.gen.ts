@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xd1090c1d4d870636n;
+export const SCHEMA_HASH = 0xf8199efea66b9b40n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
 export const IMAGE_CALLS_HASH = 0x2342906c386d104fn;
@@ -50,6 +50,10 @@ export const LOCK_QUEUED = 1;
 export const DESCRIPTIONS_MAX = 65536;
 /** Highest virtual fd + 1 that a process can hold. */
 export const FDS_MAX = 64512;
+/** Flag of OPEN that no O_* has (__FMODE_EXEC of the kernel): the caller wants to execute the file and need not be able to read it. */
+export const OPEN_TO_EXECUTE = 32;
+/** Most that the server holds of copies of programs that the kernel runs. */
+export const EXEC_COPIES_BYTES = 1073741824;
 /** Live memory maps of tree files per process. */
 export const MAPPINGS_MAX = 1024;
 /** Payload slab of a slot; larger transfers go in pieces. */
@@ -187,6 +191,8 @@ export const OP_PEER = 4122;
 export const OP_TOKEN = 4123;
 export const OP_TAKE = 4124;
 export const OP_ADOPT = 4125;
+export const OP_EXEC = 4150;
+export const OP_EXEC_KEEP = 4151;
 export const OP_OPEN_HANDLE = 4170;
 export const OP_LOCK_CANCEL = 4110;
 export const OP_LOCK_CLOSE = 4111;

@@ -128,6 +128,12 @@ int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t a
     open.args[3] = 0;
     PathCall paths{.first = {.dirfd = 0, .path = 1, .flags = path_flags_of(at_flags)}};
     Slot* slot = ask(open, self, paths, fill_open);
+    if (slot != nullptr && slot->status == -EACCES) {
+      // Who may execute a file need not be able to read it.
+      end(self);
+      open.args[2] |= BT_OPEN_TO_EXECUTE;
+      slot = ask(open, self, paths, fill_open);
+    }
     if (slot != nullptr) {
       int32_t status = slot->status;
       file.description = slot->reply_description;
@@ -239,13 +245,78 @@ void name_copy(Call& call, Thread& self, const ExecFile& file, const char* path,
 
 }  // namespace
 
-long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* path) {
-  char name[kMemfdName];
-  name_copy(call, self, file, path, name);
-  long fd = kernel(SYS_memfd_create, name, MFD_CLOEXEC | kMfdExec);
-  if (fd == -EINVAL) fd = kernel(SYS_memfd_create, name, MFD_CLOEXEC);
-  if (fd < 0) return fd;
+namespace {
 
+/** Is this descriptor the copy of that inode, under the name that we would give it? */
+bool is_copy(long fd, uint64_t inode, const char* name) {
+  struct stat status;
+  if (kernel(SYS_fstat, fd, &status) != 0 || status.st_ino != inode) return false;
+  char link[32], found[kMemfdName + 32];
+  proc_path_of(fd, link);
+  const long length = kernel(SYS_readlink, link, found, sizeof found);
+  static constexpr char kCopy[] = "/memfd:", kDeleted[] = " (deleted)";
+  const uint64_t before = sizeof kCopy - 1, size = strlen(name);
+  return length == (long)(before + size + sizeof kDeleted - 1) &&
+         memcmp(found + before, name, size) == 0;
+}
+
+/** "/proc/<server>/fd/<fd>" opened: the copy that the server holds. fd or -errno. */
+long open_held(uint64_t fd) {
+  char text[64];
+  char* at = text;
+  auto add = [&](const char* from) {
+    while (*from != 0) *at++ = *from++;
+  };
+  auto add_number = [&](uint64_t number) {
+    char digits[20];
+    uint32_t count = 0;
+    do {
+      digits[count++] = (char)('0' + number % 10);
+      number /= 10;
+    } while (number != 0);
+    while (count > 0) *at++ = digits[--count];
+  };
+  add("/proc/");
+  add_number(ring_segment()->server_pid);
+  add("/fd/");
+  add_number(fd);
+  *at = 0;
+  return kernel(SYS_openat, AT_FDCWD, text, O_RDONLY | O_CLOEXEC);
+}
+
+/** EXEC: `held` is the copy that the server has, or -1. 0 or -errno. */
+long ask_for_copy(Call& call, Thread& self, const ExecFile& file, const char* name, long& held) {
+  held = -1;
+  Slot* slot = begin_on(call, self, file.description);
+  if (slot == nullptr) return -EIO;
+  slot->opcode = BT_OP_EXEC;
+  const long status = transact_plain(slot);
+  const int64_t fd = slot->result, inode = slot->reply_offset;
+  end(self);
+  if (status != 0 || fd < 0) return status;
+  held = open_held((uint64_t)fd);
+  if (held >= 0 && !is_copy(held, (uint64_t)inode, name)) {
+    kernel(SYS_close, held);
+    held = -1;
+  }
+  return 0;
+}
+
+/** Whoever runs the program next may use our copy. From here on nobody can change it. */
+void offer_copy(Call& call, Thread& self, const ExecFile& file, long fd) {
+  constexpr long kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (kernel(SYS_fcntl, fd, F_ADD_SEALS, kSeals) != 0) return;
+  Slot* slot = begin_on(call, self, file.description);
+  if (slot == nullptr) return;
+  slot->opcode = BT_OP_EXEC_KEEP;
+  slot->size = (uint64_t)fd;
+  slot->offset = kernel(SYS_getpid);
+  transact_plain(slot);
+  end(self);
+}
+
+/** All bytes of the file. 0 or -errno. */
+long copy_bytes(Call& call, Thread& self, const ExecFile& file, long fd) {
   Slot* slot = begin_on(call, self, file.description);
   long error = slot == nullptr || slab_of(slot, BT_SLAB_SIZE) == nullptr ? -ENOMEM : 0;
   for (int64_t offset = 0; error == 0;) {
@@ -262,7 +333,26 @@ long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* p
       offset += written;
   }
   if (slot != nullptr) end(self);
-  if (error == 0) return fd;
+  return error;
+}
+
+}  // namespace
+
+long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* path) {
+  char name[kMemfdName];
+  name_copy(call, self, file, path, name);
+  long held;
+  long error = ask_for_copy(call, self, file, name, held);
+  if (error != 0 || held >= 0) return error != 0 ? error : held;
+  constexpr long kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  long fd = kernel(SYS_memfd_create, name, kFlags | kMfdExec);
+  if (fd == -EINVAL) fd = kernel(SYS_memfd_create, name, kFlags);
+  if (fd < 0) return fd;
+  error = copy_bytes(call, self, file, fd);
+  if (error == 0) {
+    offer_copy(call, self, file, fd);
+    return fd;
+  }
   kernel(SYS_close, fd);
   return error;
 }

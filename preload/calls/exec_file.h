@@ -44,7 +44,10 @@ int may_execute(Call& call, Thread& self, const ExecFile& file);
 /** Will the kernel raise privileges, so that ld.so ignores LD_PRELOAD? */
 bool raises_privileges(Thread& self, const ExecFile& file);
 
-/** A memfd with the contents of a tree file, named after the program. fd or -errno. */
+/**
+ * A memfd with the contents of a tree file, named after the program: one for all who run it, as
+ * long as the file stays as it is. fd or -errno, -ETXTBSY when somebody writes to the file.
+ */
 long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* path);
 
 /** Splits "#!interpreter argument" in place; argument nullptr when there is none. 0 or -ENOEXEC. */

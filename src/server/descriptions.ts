@@ -41,7 +41,7 @@ import type { Segment } from '../../ringbuf/segment.ts';
 import { ENFILE } from '../store/errno.ts';
 import { addMap, dereference, dropMap, inodeWord, modeOf, reference } from '../store/inodes.ts';
 import { holdsLocks, ownerKey } from '../store/locks.ts';
-import { O_SETFL, S_IFMT } from '../store/posix.ts';
+import { O_ACCMODE, O_PATH, O_SETFL, S_IFMT } from '../store/posix.ts';
 import type { Store } from '../store/store.ts';
 import { giveRecord, type Table, takeRecord } from '../store/tables.ts';
 import { createLockOwners, dropDescription, type LockOwners } from './locks.ts';
@@ -214,6 +214,18 @@ export function releaseIdle(descriptions: Descriptions, ino: number): void {
     if (inodeOf(descriptions, id) === ino) releaseDescription(descriptions, id);
     id = following;
   }
+}
+
+/** Does anybody hold the file open for writing, a memory map included? */
+export function hasWriter(descriptions: Descriptions, ino: number): boolean {
+  const { heads, next } = descriptions;
+  for (let id = heads[ino % CHAINS]; id !== 0; id = next[id]) {
+    if (inodeOf(descriptions, id) !== ino) continue;
+    const flags = openFlagsOf(descriptions, id);
+    const writes = (flags & O_PATH) === 0 && (flags & O_ACCMODE) !== 0;
+    if (writes && hasHolders(descriptions, id)) return true;
+  }
+  return false;
 }
 
 function enchain(descriptions: Descriptions, id: number, ino: number): void {

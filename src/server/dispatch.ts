@@ -9,6 +9,8 @@ import {
   OP_BIND,
   OP_COPY_FILE_RANGE,
   OP_CREATE,
+  OP_EXEC,
+  OP_EXEC_KEEP,
   OP_EXIT,
   OP_FALLOCATE,
   OP_FSYNC,
@@ -67,6 +69,7 @@ import { endWait } from './locks.ts';
 import type { Server } from './request.ts';
 import { ANSWER_LATER, onExit, onImage } from './requests/control.ts';
 import { onReadDirect, onSetupMapping, onWriteCommit, onWritePrepare } from './requests/direct.ts';
+import { forgetCopy, onExec, onExecKeep } from './requests/exec.ts';
 import {
   onCopyFileRange,
   onFallocate,
@@ -131,8 +134,10 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
 /** What only idle descriptions kept is gone before the reply: statfs right after must show it. */
 function releaseOrphans(server: Server): void {
   const { orphans } = server.store;
-  for (let ino = orphans.pop(); ino !== undefined; ino = orphans.pop())
+  for (let ino = orphans.pop(); ino !== undefined; ino = orphans.pop()) {
     releaseIdle(server.descriptions, ino);
+    forgetCopy(server.copies, ino);
+  }
 }
 
 function fail(server: Server, opcode: number, error: unknown): void {
@@ -225,6 +230,10 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onSetupMapping(server, slot, word);
     case OP_IMAGE:
       return onImage(server, slot, word);
+    case OP_EXEC:
+      return onExec(server, word);
+    case OP_EXEC_KEEP:
+      return onExecKeep(server, word);
     case OP_EXIT:
       return onExit(server, word);
     case OP_BIND:

@@ -44,6 +44,7 @@ import { getWide } from '../store/wide.ts';
 import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descriptions.ts';
 import { createGrants, type Grants } from './grants.ts';
 import { type Nodes, openNodes } from './nodes.ts';
+import { type Copies, createCopies } from './requests/exec.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** Everything that serving needs: one object per worker, its parts reused for every request. */
@@ -58,6 +59,7 @@ export interface Server {
   readonly descriptions: Descriptions;
   readonly grants: Grants;
   readonly nodes: Nodes;
+  readonly copies: Copies;
   readonly caller: Caller;
   readonly walk: Walk;
   readonly walk2: Walk;
@@ -103,6 +105,7 @@ export function createServer(parts: ServerParts): Server {
     descriptions: createDescriptions(store, segment),
     grants: createGrants(store, segment),
     nodes: openNodes(store, segment, parts.nodes),
+    copies: createCopies(),
     caller: createCaller(0, 0),
     walk: createWalk(parts.prefix),
     walk2: createWalk(parts.prefix),

@@ -22,10 +22,17 @@ const sanitizers: Scenario = {
   needs: ['gcc', 'setarch', 'python3'],
   milliseconds: 120_000,
 };
+const executing: Scenario = {
+  name: 'executing: again, by name, replaced, written to, refused, all at once',
+  script: 'executing',
+  needs: ['gcc', 'python3'],
+  milliseconds: 120_000,
+};
 
 describe('loading', () => {
   sameAsTmpfs(libraries);
   neverReachesHost(libraries);
   sameAsTmpfs(extensions);
   sameAsTmpfs(sanitizers);
+  sameAsTmpfs(executing);
 });

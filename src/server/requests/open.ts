@@ -11,10 +11,11 @@ import {
 import { EBADF, EPERM, ESTALE } from '../../store/errno.ts';
 import { freeIfUnused, generationOf, isLive } from '../../store/inodes.ts';
 import { create, keptFlags, open, openInode, openTemporary } from '../../store/operations/open.ts';
-import { O_PATH } from '../../store/posix.ts';
+import { O_ACCMODE, O_PATH } from '../../store/posix.ts';
 import { getWide } from '../../store/wide.ts';
 import { openDescription, releaseDescription } from '../descriptions.ts';
 import { type Server, takeCaller, takeDescription, takePath } from '../request.ts';
+import { forgetCopy } from './exec.ts';
 import { finishWalk } from './paths.ts';
 import { readySpecial } from './special.ts';
 
@@ -79,6 +80,7 @@ function finishOpen(
     const readied = readySpecial(server, slot, word, ino);
     if (readied !== 0) return readied;
   }
+  if ((flags & O_PATH) === 0 && (flags & O_ACCMODE) !== 0) forgetCopy(server.copies, ino);
   const id = openDescription(server.descriptions, ino, keptFlags(flags), server.caller.process);
   if (id < 0) {
     // Nobody names nor holds what O_TMPFILE has made.

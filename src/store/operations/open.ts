@@ -1,10 +1,11 @@
 /** open(2): build_open_flags, do_open and may_open of fs/namei.c. Descriptions are the server's. */
-import { RESOLVE_SHIFT } from '../../../ringbuf/layout.gen.ts';
+import { OPEN_TO_EXECUTE, RESOLVE_SHIFT } from '../../../ringbuf/layout.gen.ts';
 import type { Caller } from '../caller.ts';
 import { EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, ENXIO, EPERM } from '../errno.ts';
 import { isDirectory, modeOf } from '../inodes.ts';
 import { isOwner, may } from '../permission.ts';
 import {
+  MAY_EXEC,
   MAY_READ,
   MAY_WRITE,
   O_ACCMODE,
@@ -67,6 +68,8 @@ export function openInode(store: Store, caller: Caller, ino: number, flags: numb
   if ((flags & O_PATH) !== 0) return 0;
   if (type === S_IFLNK) return -ELOOP;
   let mask: number = ACCESS[flags & O_ACCMODE];
+  if ((flags & (OPEN_TO_EXECUTE | O_ACCMODE | O_TRUNC)) === OPEN_TO_EXECUTE && type === S_IFREG)
+    mask = MAY_EXEC;
   if ((flags & O_TRUNC) !== 0) mask |= MAY_WRITE;
   if (type === S_IFDIR && (mask & MAY_WRITE) !== 0) return -EISDIR;
   const allowed = may(store, caller, ino, mask);
