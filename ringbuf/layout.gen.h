@@ -10,7 +10,7 @@ inline constexpr std::uint32_t BT_VERSION = 1;
 inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xf8199efea66b9b40ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x2342906c386d104fULL;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x471f7883148058bULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;

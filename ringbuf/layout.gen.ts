@@ -7,7 +7,7 @@ export const VERSION = 1;
 export const SCHEMA_HASH = 0xf8199efea66b9b40n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
-export const IMAGE_CALLS_HASH = 0x2342906c386d104fn;
+export const IMAGE_CALLS_HASH = 0x471f7883148058bn;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */

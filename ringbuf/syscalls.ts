@@ -50,7 +50,7 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     94:lchown 95:umask 105:setuid 106:setgid 113:setreuid 114:setregid 116:setgroups 117:setresuid
     119:setresgid 122:setfsuid 123:setfsgid 132:utime 133:mknod 137:statfs 155:pivot_root
     160:setrlimit 161:chroot 162:sync 163:acct 165:mount 166:umount2 167:swapon 168:swapoff
-    188:setxattr 189:lsetxattr 191:getxattr 192:lgetxattr 194:listxattr 195:llistxattr
+    209:io_submit 188:setxattr 189:lsetxattr 191:getxattr 192:lgetxattr 194:listxattr 195:llistxattr
     197:removexattr 198:lremovexattr 217:getdents64 231:exit_group 235:utimes 254:inotify_add_watch 257:openat
     258:mkdirat 259:mknodat 260:fchownat 261:futimesat 262:newfstatat 263:unlinkat 264:renameat
     265:linkat 266:symlinkat 267:readlinkat 268:fchmodat 269:faccessat 275:splice 276:tee
@@ -61,7 +61,7 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     465:listxattrat 466:removexattrat 467:open_tree_attr 468:file_getattr 469:file_setattr`,
   later: `
     28:madvise 126:capset 179:quotactl 206:io_setup
-    209:io_submit 216:remap_file_pages 233:epoll_ctl 272:unshare 308:setns
+    216:remap_file_pages 233:epoll_ctl 272:unshare 308:setns
     313:finit_module 320:kexec_file_load 321:bpf 431:fsconfig`,
 };
 

@@ -118,6 +118,8 @@ BTFUSE_HANDLER(fadvise64);  // readahead
 BTFUSE_HANDLER(sendfile);
 BTFUSE_HANDLER(copy_file_range);
 BTFUSE_HANDLER(splice);  // tee, vmsplice
+// aio.cpp
+BTFUSE_HANDLER(io_submit);
 // sockets.cpp
 BTFUSE_HANDLER(bind);
 BTFUSE_HANDLER(connect);

@@ -139,6 +139,7 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
     ROUTE(splice);
     ROUTE_TO(tee, sys_splice);
     ROUTE_TO(vmsplice, sys_splice);
+    ROUTE(io_submit);
     ROUTE(sendto);
     ROUTE(recvfrom);
     ROUTE(sendmsg);

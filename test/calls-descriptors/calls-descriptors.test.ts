@@ -58,6 +58,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'overwrites',
     'spares',
     'pointers',
+    'aio',
   ];
   test.each(programs)('%s', (name) => {
     const program = compile(name);
