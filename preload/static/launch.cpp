@@ -14,6 +14,7 @@
 #include "../image/start.h"
 #include "threads.h"
 
+extern "C" __attribute__((visibility("hidden"))) const Elf64_Ehdr __ehdr_start;
 extern "C" __attribute__((visibility("hidden"))) void btfuse_entry();
 extern "C" __attribute__((visibility("hidden"))) void btfuse_entry_small();
 
@@ -253,9 +254,29 @@ const char* shim_path(char** environment, bool& audit) {
   return value;
 }
 
+/** Nobody else relocates us: the few words that hold an address of ours are corrected here. */
+void relocate() {
+  const auto base = (uint64_t)&__ehdr_start;
+  uint64_t table = 0, size = 0;
+  const Elf64_Dyn* entry;
+  asm("lea _DYNAMIC(%%rip), %0" : "=r"(entry));  // its name in C++ would be such a word
+  for (; entry->d_tag != DT_NULL; entry++) {
+    if (entry->d_tag == DT_RELA) table = base + entry->d_un.d_ptr;
+    if (entry->d_tag == DT_RELASZ) size = entry->d_un.d_val;
+  }
+  const auto* end = (const Elf64_Rela*)(table + size);
+  for (const auto* at = (const Elf64_Rela*)table; at < end; at++) {
+    if (ELF64_R_TYPE(at->r_info) != R_X86_64_RELATIVE) {
+      for (;;) kernel(SYS_exit_group, 125);
+    }
+    *(uint64_t*)(base + at->r_offset) = base + (uint64_t)at->r_addend;
+  }
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"))) uint64_t btfuse_launch(uint64_t* stack) {
+  relocate();
   make_first_thread();
   char** environment = (char**)(stack + 1 + stack[0] + 1);
   const char* session = variable(environment, "BTFUSE_SESSION=");

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { parseElf } from '../../src/image/elf.ts';
 import { isStaticProgram } from '../../src/image/executable.ts';
 import { isInstalled, needs } from '../setup/needs.ts';
-import { btfuse } from '../setup/run.ts';
+import { btfuse, root } from '../setup/run.ts';
 
 const programs = fileURLToPath(new URL('./programs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'btfuse-static-'));
@@ -97,6 +97,18 @@ describe('Go', needs('go'), () => {
       mkdir work; ./program "$1/work"; gofmt -l m; ls`;
     compare(['sh', '-c', script, 'sh']);
   });
+});
+
+test('the compiler of this repository, a Go program', () => {
+  const compiler = join(root, 'node_modules/@typescript/typescript-linux-x64/lib/tsc');
+  if (!existsSync(compiler)) return console.log('skipped: needs the tsc of x86-64');
+  const config =
+    '{"compilerOptions":{"rootDir":"src","outDir":"out","types":[]},"include":["src"]}';
+  const script = `cd "$1"; mkdir src; echo '${config}' > tsconfig.json
+    echo 'export const n: number = 1;' > src/a.ts
+    echo 'import { n } from "./a"; const s: string = n; console.log(s);' > src/b.ts
+    ${compiler}; echo $?; ls out; cat out/a.js`;
+  compare(['sh', '-c', script, 'sh']);
 });
 
 /** The package busybox-static, where it is what \`busybox\` is. */
