@@ -97,8 +97,28 @@ void drop(Thread& self, uint32_t description, uint64_t user_stack) {
   release_reference(self, description, user_stack);
 }
 
+namespace {
+
+/** The anchor opened anew with O_PATH, so that poll, epoll and every call that we do not see answer as
+ * for such a descriptor. -errno where the anchor's process is gone. */
+long open_path_anchor(bool cloexec) {
+  return kernel(SYS_openat, client.anchor_fd, ".",
+                O_PATH | O_DIRECTORY | (cloexec ? O_CLOEXEC : 0));
+}
+
+}  // namespace
+
 long install(Thread& self, uint32_t description, bool cloexec, long minimum) {
+  if (minimum == 0 && (description_record(description)->open_flags & O_PATH)) {
+    Change change;
+    long fd = open_path_anchor(cloexec);
+    if (fd >= 0 || fd == -EMFILE) return adopt(self, description, fd);
+  }
   return install_copy(self, description, client.anchor_fd, cloexec, minimum);
+}
+
+bool has_own_number(uint32_t id) {
+  return is_kernel_backed(id) || (description_record(id)->open_flags & O_PATH) != 0;
 }
 
 long install_copy(Thread& self, uint32_t description, long source, bool cloexec, long minimum) {
@@ -231,7 +251,7 @@ Verdict sys_dup(Call& call, Thread& self) {
   uint32_t id = description_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   hold(id);
-  if (is_kernel_backed(id)) return done(call, install_copy(self, id, call.args[0], false, 0));
+  if (has_own_number(id)) return done(call, install_copy(self, id, call.args[0], false, 0));
   return done(call, install(self, id, false));
 }
 

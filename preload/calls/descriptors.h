@@ -26,6 +26,8 @@ bool is_private_fd(long fd);
 long install(Thread& self, uint32_t description, bool cloexec, long minimum = 0);
 /** As install, of a duplicate of the kernel number `source`: dup of a kernel-backed descriptor. */
 long install_copy(Thread& self, uint32_t description, long source, bool cloexec, long minimum);
+/** Is a duplicate of it made from its own number, not from the anchor? */
+bool has_own_number(uint32_t id);
 /** Puts the description behind a number that the kernel has just given us. The fd, or -errno. */
 long adopt(Thread& self, uint32_t description, long fd);
 

@@ -147,8 +147,7 @@ long seals(uint32_t id, bool adding) {
 
 Verdict duplicate(Call& call, Thread& self, uint32_t id, bool cloexec) {
   hold(id);
-  const bool backed = is_kernel_backed(id);
-  const long source = backed ? call.args[0] : client.anchor_fd;
+  const long source = has_own_number(id) ? call.args[0] : client.anchor_fd;
   return done(call, install_copy(self, id, source, cloexec, call.args[2]));
 }
 
