@@ -99,8 +99,8 @@ void drop(Thread& self, uint32_t description, uint64_t user_stack) {
 
 namespace {
 
-/** The anchor opened anew with O_PATH, so that poll, epoll and every call that we do not see answer as
- * for such a descriptor. -errno where the anchor's process is gone. */
+/** The anchor opened anew with O_PATH, so that poll, epoll and every call that we do not see answer
+ * as for such a descriptor. -errno where the anchor's process is gone. */
 long open_path_anchor(bool cloexec) {
   return kernel(SYS_openat, client.anchor_fd, ".",
                 O_PATH | O_DIRECTORY | (cloexec ? O_CLOEXEC : 0));
