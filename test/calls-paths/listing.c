@@ -116,6 +116,9 @@ static void positions(void) {
   closedir(dir);
 }
 
+static volatile sig_atomic_t stopped;
+static void stop(int signal) { stopped = 1; }
+
 // While a child creates and removes, what was there all the time is listed exactly once.
 static void concurrent_changes(void) {
   enum { STAYING = 100000 };
@@ -125,12 +128,14 @@ static void concurrent_changes(void) {
   numbered("stay", STAYING / 2, STAYING, touch);
   pid_t child = fork();
   if (child == 0) {
-    for (;;) {
+    signal(SIGTERM, stop);
+    while (!stopped) {
       numbered("go", 0, 2000, drop);
       numbered("come", 0, 1000, touch);
       numbered("come", 0, 1000, drop);
       numbered("go", 0, 2000, touch);
     }
+    _exit(0);
   }
   for (int round = 0; round < 3; round++) {
     memset(times, 0, sizeof times);
@@ -144,7 +149,7 @@ static void concurrent_changes(void) {
     for (at = 0; at < STAYING; at++) once += times[at] == 1;
     SHOW(once);
   }
-  kill(child, SIGKILL);
+  kill(child, SIGTERM);
   waitpid(child, NULL, 0);
   DIR* dir = opendir(".");
   const struct dirent* entry;
