@@ -268,7 +268,7 @@ test('IMAGE is answered when the image is there, or with an errno', async () => 
     expect(image.startsWith(imagesDir)).toBe(true);
     expect(existsSync(image)).toBe(true);
     expect((await elsewhere('/nonexistent')).status).toBeLessThan(0);
-    expect(logged.length).toBe(1);
+    expect(logged.length).toBe(0); // the program knows whether it matters
     expect(ask('').status).toBe(-os.errno.EINVAL);
     expect(ask('/'.repeat(4096)).status).toBe(-os.errno.ENAMETOOLONG);
   } finally {
