@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "../client/reader.h"
 #include "calls.h"
 #include "descriptors.h"
 #include "locks.h"
@@ -35,7 +36,18 @@ long get_flags(uint32_t id) {
   return (long)((opened & ~(kNotKept | kStatusMask)) | (status & kStatusMask) | kLargeFile);
 }
 
-long set_flags(uint32_t id, uint32_t flags) {
+/** O_NOATIME is the owner's to ask for. */
+bool may_set_noatime(Thread& self, uint32_t id) {
+  uint32_t old = __atomic_load_n(&description_state(id)->status_flags, __ATOMIC_RELAXED);
+  const Process* process = process_at(process_of(self));
+  Attributes attributes;
+  return (old & O_NOATIME) || process->uid == 0 ||
+         !quick_attributes(description_record(id)->ino, attributes) ||
+         attributes.uid == process->uid;
+}
+
+long set_flags(Thread& self, uint32_t id, uint32_t flags) {
+  if ((flags & O_NOATIME) && !may_set_noatime(self, id)) return -EPERM;
   if ((flags & O_DIRECT) && S_ISDIR(description_record(id)->mode)) return -EINVAL;
   uint32_t* status = &description_state(id)->status_flags;
   uint32_t old = __atomic_load_n(status, __ATOMIC_RELAXED);
@@ -179,7 +191,7 @@ long on_file(Call& call, Thread& self, uint32_t id) {
   DescriptionState* state = description_state(id);
   switch ((uint32_t)call.args[1]) {
     case F_SETFL:
-      return set_flags(id, (uint32_t)call.args[2]);
+      return set_flags(self, id, (uint32_t)call.args[2]);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:

@@ -28,10 +28,10 @@ bool is_path(uint32_t id) {
   return (description_record(id)->open_flags & O_PATH) != 0;
 }
 long check_source(uint32_t id) {
-  return is_path(id) || access_mode(id) == O_WRONLY ? -EBADF : 0;
+  return is_path(id) || (access_mode(id) != O_RDONLY && access_mode(id) != O_RDWR) ? -EBADF : 0;
 }
 long check_target(uint32_t id) {
-  return is_path(id) || access_mode(id) == O_RDONLY ? -EBADF : 0;
+  return is_path(id) || (access_mode(id) != O_WRONLY && access_mode(id) != O_RDWR) ? -EBADF : 0;
 }
 bool appends(uint32_t id) {
   return (description_state(id)->status_flags & O_APPEND) != 0;
@@ -256,15 +256,22 @@ Verdict sys_copy_file_range(Call& call, Thread& self) {
   if (from == 0 && to == 0) return Verdict::PASS;
   uint64_t size = smaller((uint64_t)call.args[4], kMaxTransfer);
   Offset from_offset, to_offset;
-  long error = load_offset(from_offset, call.args[1], call.stack);
-  if (error == 0) error = load_offset(to_offset, call.args[3], call.stack);
+  // Both are open at all, whatever for.
+  bool open = (from != 0 ? !is_path(from) : kernel(SYS_fcntl, call.args[0], F_GETFD) >= 0) &&
+              (to != 0 ? !is_path(to) : kernel(SYS_fcntl, call.args[2], F_GETFD) >= 0);
+  long from_error = load_offset(from_offset, call.args[1], call.stack);
+  long to_error = load_offset(to_offset, call.args[3], call.stack);
+  long error = open ? 0 : -EBADF;
+  if (error == 0 && (from_error == -EFAULT || to_error == -EFAULT)) error = -EFAULT;
   if (error == 0 && (uint32_t)call.args[5] != 0) error = -EINVAL;
   if (error == 0) error = check_regular(from, call.args[0]);
   if (error == 0) error = check_regular(to, call.args[2]);
+  if (error == 0 && from != 0) error = check_source(from);
+  if (error == 0 && to != 0) error = check_target(to);
+  if (error == 0 && to != 0 && appends(to)) error = -EBADF;
   if (error == 0 && (from == 0 || to == 0)) error = -EXDEV;
-  if (error == 0) error = check_source(from);
-  if (error == 0) error = check_target(to);
-  if (error == 0 && appends(to)) error = -EBADF;
+  // Of an offset below zero generic_copy_file_checks sees a sum that wraps.
+  if (error == 0 && (from_error != 0 || to_error != 0)) error = size != 0 ? -EOVERFLOW : -EINVAL;
   if (error != 0) return done(call, error);
   return done(call, copy_in_tree(self, from, from_offset, to, to_offset, size, 0, call.stack));
 }

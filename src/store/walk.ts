@@ -72,6 +72,8 @@ export interface Walk {
   /** LAST_* */
   kind: number;
   trailingSlash: boolean;
+  /** After -ENAMETOOLONG: it is the last component, and all before it were found. */
+  lastTooLong: boolean;
   /** Links followed so far; set it to those of earlier requests of the same call. */
   symlinks: number;
   /** RESOLVE_* of openat2(2); 0 for every other call. */
@@ -96,6 +98,7 @@ export function createWalk(prefix: string): Walk {
     hash: 0,
     kind: LAST_ROOT,
     trailingSlash: false,
+    lastTooLong: false,
     symlinks: 0,
     resolve: 0,
     crossed: 0,
@@ -126,6 +129,7 @@ export function walkPath(
   let c = position < end ? bytes[position] : END;
   walk.dentry = 0;
   walk.trailingSlash = false;
+  walk.lastTooLong = false;
 
   for (;;) {
     while (c === SLASH) c = ++position < end ? bytes[position] : END;
@@ -167,7 +171,11 @@ export function walkPath(
     }
 
     if (last && slash && (flags & WALK_CREATE) !== 0) return -EISDIR;
-    if (n > NAME_MAX) return -ENAMETOOLONG;
+    if (n > NAME_MAX) {
+      walk.lastTooLong = last;
+      if (last) finish(walk, directory, 0, LAST_NORMAL);
+      return -ENAMETOOLONG;
+    }
     const hash = hashName(directory, name, 0, n);
     const dentry = find(store, directory, name, 0, n, hash);
     walk.nameLength = n;

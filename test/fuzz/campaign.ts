@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Difference, Mode } from './mode.ts';
 import { createRandom } from './random.ts';
 import { shrink } from './shrink.ts';
-import { type Program, type Side, type Transcript, tmpfs, tree } from './side.ts';
+import type { Program, Side, Transcript } from './side.ts';
 
 export interface Campaign {
   readonly mode: Mode;
@@ -43,13 +43,10 @@ const BATCH = 50;
 
 export async function run(campaign: Campaign): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), 'btfuse-fuzz-'));
-  const sides: Side[] = [];
+  let sides: readonly Side[] = [];
   try {
-    const command = campaign.mode.compile(directory);
-    const oracle = tmpfs(command);
-    sides.push(oracle);
-    const subject = await tree(command);
-    sides.push(subject);
+    const [oracle, subject] = await campaign.mode.start(directory);
+    sides = [oracle, subject];
     return await fuzz(campaign, oracle, subject);
   } finally {
     for (const side of sides) await side.close();
@@ -109,7 +106,7 @@ async function explain(
 ): Promise<Failure | undefined> {
   const fails = async (programs: readonly Program[]) =>
     (await differ(campaign, oracle, subject, programs)).map((found) => found !== undefined);
-  const [again] = await fails([program]);
+  const again = (await fails([program, program, program])).includes(true);
   if (!again) return undefined;
   const small = await shrink(program, {
     fails,

@@ -3,11 +3,17 @@
  * --failures N --file PROGRAM]: random programs on tmpfs and in a tree; exit status 1 when they differ.
  */
 import { parseArgs } from 'node:util';
+import { calls } from './calls/mode.ts';
 import { run } from './campaign.ts';
+import { runConfined } from './confine.ts';
 import { fsx } from './fsx/mode.ts';
 import type { Mode } from './mode.ts';
 
-const modes: Readonly<Record<string, readonly Mode[]>> = { fsx: [fsx], all: [fsx] };
+const modes: Readonly<Record<string, readonly Mode[]>> = {
+  calls: [calls],
+  fsx: [fsx],
+  all: [calls, fsx],
+};
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +40,9 @@ const sequences =
       ? 1000
       : Number.MAX_SAFE_INTEGER
     : Number(values.sequences);
+
+const status = runConfined();
+if (status !== undefined) process.exit(status);
 
 let failed = false;
 for (const mode of chosen) {

@@ -1,6 +1,6 @@
 /** What a mode of the fuzzer brings: programs, a worker that runs them, and what counts as equal. */
 import type { Random } from './random.ts';
-import type { Program, Transcript } from './side.ts';
+import type { Program, Side, Transcript } from './side.ts';
 
 export interface Difference {
   /** Index of the step in the program. */
@@ -16,8 +16,8 @@ export interface Mode {
   /** Steps of a sequence, by default. */
   readonly length: number;
   readonly generate: (random: Random, length: number) => Program;
-  /** Builds the worker in `directory` → its command for a directory of files. */
-  readonly compile: (directory: string) => (files: string) => readonly string[];
+  /** Starts tmpfs and the tree, with what runs programs there. `directory` is empty, for binaries. */
+  readonly start: (directory: string) => Promise<readonly [oracle: Side, subject: Side]>;
   readonly compare: (
     program: Program,
     expected: Transcript,

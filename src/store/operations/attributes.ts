@@ -16,6 +16,7 @@ import { ATIME, MTIME, now, setTime, touch } from '../clock.ts';
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM } from '../errno.ts';
 import { truncate } from '../files.ts';
 import {
+  blocksOf,
   getSize,
   gidOf,
   hasAcl,
@@ -78,7 +79,7 @@ export function setattr(
   if (status !== 0) return status;
   now(store);
   if ((valid & FATTR_SIZE) !== 0) {
-    const resized = resize(store, caller, ino, change.size);
+    const resized = resize(store, caller, ino, change.size, (valid & FATTR_FH) !== 0);
     if (resized !== 0) return resized;
   }
   if ((valid & (FATTR_UID | FATTR_GID)) !== 0 || valid === 0) chown(store, caller, ino, change);
@@ -136,8 +137,18 @@ function checkTimes(store: Store, caller: Caller, ino: number, change: Attribute
   return may(store, caller, ino, MAY_WRITE);
 }
 
-/** Truncates or extends. The times move even where the size does not, as on tmpfs of Linux 6.18. */
-function resize(store: Store, caller: Caller, ino: number, size: number): number {
+/**
+ * Truncates or extends. To the size that the file has, ftruncate moves the times always, truncate(2) where the
+ * file has blocks: shmem_truncate_range stamps, whatever there is to cut.
+ */
+function resize(
+  store: Store,
+  caller: Caller,
+  ino: number,
+  size: number,
+  described: boolean,
+): number {
+  const moves = described || size !== getSize(store, ino) || blocksOf(store, ino) > 0;
   const mode = modeOf(store, ino);
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
   // Also to the size that it has: blocks that fallocate put behind the end go.
@@ -145,7 +156,7 @@ function resize(store: Store, caller: Caller, ino: number, size: number): number
   if (status < 0) return status;
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);
   if (hasCapability(store, ino)) dropCapability(store, ino);
-  modified(store, ino);
+  if (moves) modified(store, ino);
   return 0;
 }
 

@@ -230,9 +230,14 @@ export function copyFileRange(
   const size = Math.max(0, getSize(store, from) - fromOffset);
   const grows = overlapping && from === to && size > 0;
   const count = grows ? length : Math.min(length, size);
-  if (count === 0) return 0;
+  // sendfile looks at the end of the file; copy_file_range does not, but at the limit.
+  if (count === 0 && overlapping) {
+    if (length > 0) accessed(store, from);
+    return 0;
+  }
   const room = writable(caller, toOffset, count);
   if (room < 0) return room;
+  if (count === 0) return 0;
   const meets = from === to && toOffset < fromOffset + room && fromOffset < toOffset + room;
   if (meets && !overlapping) return -EINVAL;
   beforeWrite(store, caller, to);

@@ -75,6 +75,7 @@ export function openInode(store: Store, caller: Caller, ino: number, flags: numb
   const allowed = may(store, caller, ino, mask);
   if (allowed !== 0) return allowed;
   if ((flags & O_NOATIME) !== 0 && !isOwner(store, caller, ino)) return -EPERM;
+  if ((flags & O_DIRECT) !== 0 && type === S_IFDIR) return -EINVAL;
   // What lies behind fifos and devices is the kernel's business (src/server/nodes.ts).
   if (type === S_IFSOCK) return -ENXIO;
   if (type === S_IFDIR && (flags & O_DIRECT) !== 0) return -EINVAL;

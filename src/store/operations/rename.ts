@@ -35,14 +35,17 @@ export function rename(
   if ((flags & ~KNOWN) !== 0 || (swap && (keep || whiteout))) return -EINVAL;
 
   const first = walkPath(store, caller, from, fromPath, WALK_PARENT);
-  if (first !== 0) return first;
+  if (first !== 0 && !from.lastTooLong) return first;
   const second = walkPath(store, caller, to, toPath, WALK_PARENT);
   if (second === CROSSED) return CROSSED_SECOND;
-  if (second !== 0) return second;
+  if (second !== 0 && !to.lastTooLong) return second;
 
   if (from.kind !== LAST_NORMAL) return -EBUSY;
   if (to.kind !== LAST_NORMAL) return keep ? -EEXIST : -EBUSY;
+  // The last components are looked up when both directories stand, the source first.
+  if (first !== 0) return first;
   if (from.ino === 0) return -ENOENT;
+  if (second !== 0) return second;
   if (keep && to.ino !== 0) return -EEXIST;
   if (swap && to.ino === 0) return -ENOENT;
 

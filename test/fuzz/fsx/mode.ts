@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { compile } from '../compile.ts';
 import type { Difference, Mode } from '../mode.ts';
-import type { Program, Transcript } from '../side.ts';
+import { type Program, type Transcript, tmpfs, tree } from '../side.ts';
 import { generate } from './generate.ts';
 import { Model } from './model.ts';
 
@@ -10,9 +10,10 @@ export const fsx: Mode = {
   name: 'fsx',
   length: 40,
   generate,
-  compile: (directory) => {
+  start: async (directory) => {
     const worker = compile(fileURLToPath(new URL('./worker.c', import.meta.url)), directory);
-    return (files) => [worker, files];
+    const command = (files: string) => [worker, files];
+    return [tmpfs(command), await tree(command)];
   },
   compare,
   simpler,
