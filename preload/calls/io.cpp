@@ -402,19 +402,32 @@ long check_flags(long flags, int64_t offset) {
   return offset < kAtPosition ? -EINVAL : 0;
 }
 
+/** Flags that the file does not know are looked at last, and not at all when nothing would move. */
+Verdict refuse_flags(Call& call, uint32_t id, Direction direction, long error) {
+  Cursor cursor;
+  long bad = call.args[3] < kAtPosition                               ? -EINVAL
+             : !(direction == READING ? may_read(id) : may_write(id)) ? -EBADF
+                                                                      : 0;
+  if (bad == 0)
+    bad = make_cursor(cursor, (const iovec*)call.args[1], (uint64_t)call.args[2], call.stack);
+  return done(call, bad != 0 ? bad : cursor.total == 0 ? 0 : error);
+}
+
 }  // namespace
 
 Verdict sys_preadv2(Call& call, Thread& self) {
-  if (file_of(self, call.args[0]) == 0) return Verdict::PASS;
+  uint32_t id = file_of(self, call.args[0]);
+  if (id == 0) return Verdict::PASS;
   long error = check_flags(call.args[5], call.args[3]);
-  return error != 0 ? done(call, error) : move_vector(call, self, READING, call.args[3]);
+  return error != 0 ? refuse_flags(call, id, READING, error)
+                    : move_vector(call, self, READING, call.args[3]);
 }
 
 Verdict sys_pwritev2(Call& call, Thread& self) {
   uint32_t id = file_of(self, call.args[0]);
   if (id == 0) return Verdict::PASS;
   long error = check_flags(call.args[5], call.args[3]);
-  if (error != 0) return done(call, error);
+  if (error != 0) return refuse_flags(call, id, WRITING, error);
   uint32_t* status = &description_state(id)->status_flags;
   uint32_t before = __atomic_load_n(status, __ATOMIC_RELAXED);
   // The ring has no per-call append: the description's own flag is turned for the one call.

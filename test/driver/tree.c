@@ -138,11 +138,13 @@ static void put_times(struct text* out, const struct statx* now) {
 /// Times come from a clock that ticks; what happens after this has another time.
 static void wait_for_tick(void) {
   struct timespec start, now;
-  clock_gettime(CLOCK_REALTIME_COARSE, &start);
+  // Multigrain timestamps come from the fine clock where somebody has looked: the tick must be behind it.
+  clock_gettime(CLOCK_REALTIME, &start);
   do {
     usleep(300);
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  } while (now.tv_sec == start.tv_sec && now.tv_nsec == start.tv_nsec);
+  } while (now.tv_sec < start.tv_sec ||
+           (now.tv_sec == start.tv_sec && now.tv_nsec <= start.tv_nsec));
 }
 
 static void put_entry(struct text* out, const struct list* list, size_t at, size_t skip) {
