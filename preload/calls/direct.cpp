@@ -112,7 +112,9 @@ long read_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_
   return result;
 }
 
-long write_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size) {
+long write_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size,
+                  bool& more) {
+  more = false;
   Slot* slot = begin_on(self, BT_OP_WRITE_PREPARE, transfer.description, transfer.user_stack);
   if (slot == nullptr) return -EIO;
   place(slot, transfer, size);
@@ -127,6 +129,7 @@ long write_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64
     result = transact(slot);
     release_grant(slot);
     if (result == 0) result = copied < 0 ? copied : slot->result;
+    more = result == copied;
   }
   end(self);
   return result;

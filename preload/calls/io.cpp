@@ -225,11 +225,14 @@ long write_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size) 
   do {
     uint64_t want = size - done;
     long put;
+    // Only where the file took all that the cursor has passed is there a next piece.
+    bool more;
     if (goes_direct(want, kDirectWriteMin)) {
-      put = write_direct(self, transfer, cursor, want);
+      put = write_direct(self, transfer, cursor, want, more);
     } else {
       if (want > BT_SLAB_SIZE) want = BT_SLAB_SIZE;
       put = write_piece(self, transfer, cursor, want);
+      more = put == (long)want;
     }
     if (put < 0) {
       if (done > 0) break;
@@ -238,7 +241,7 @@ long write_file(Thread& self, Transfer transfer, Cursor& cursor, uint64_t size) 
     }
     done += (uint64_t)put;
     if (transfer.offset != kAtPosition) transfer.offset += put;
-    if (put == 0) break;
+    if (put == 0 || !more) break;
   } while (done < size);
   return (long)done;
 }

@@ -93,6 +93,7 @@ uint64_t beyond_data();
 /** As read_file and write_file, for one request; `more` is set when another may bring more bytes.
  */
 long read_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size, bool& more);
-long write_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size);
+long write_direct(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t size,
+                  bool& more);
 
 }  // namespace btfuse
