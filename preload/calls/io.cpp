@@ -151,7 +151,9 @@ long read_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t
   if (transfer.offset == kAtPosition && size > 0) {
     // The server moves the offset: not for a buffer that takes nothing.
     const iovec first = head(cursor, size);
-    if (!writable(first.iov_base, first.iov_len, cursor.stack)) result = -EFAULT;
+    // Without a mark in the buffer: at the end of the file it stays as it is.
+    if (writable_prefix(first.iov_base, first.iov_len, cursor.stack) < first.iov_len)
+      result = -EFAULT;
   }
   if (result == 0 && size > BT_INLINE_SIZE && slab_of(slot, size) == nullptr) result = -ENOMEM;
   if (result == 0) result = transact(slot);
