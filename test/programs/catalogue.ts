@@ -351,6 +351,8 @@ export const programs: readonly Program[] = [
     script: 'real/mercurial',
     needs: ['hg'],
     exercises: 'Commit, merge, clone, push, verify, bundle, share, commits at once',
+    // Said by those of the commits at once that have to wait for over a second.
+    normalise: [[/^(waiting for lock|got lock) .*\n/gm, '']],
     milliseconds: 200_000,
   },
   {
