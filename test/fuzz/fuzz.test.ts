@@ -21,8 +21,8 @@ function fuzz(mode: string, sequences: number): string {
 
 const limits = { ...needs('gcc'), timeout: 510_000 };
 
-test('ten thousand sequences of calls', limits, () => {
-  expect(fuzz('calls', 10_000)).toContain('10000 sequences');
+test('sequences of calls', limits, () => {
+  expect(fuzz('calls', 2_500)).toContain('2500 sequences');
 });
 
 test('a thousand sequences on the bytes of files', limits, () => {
