@@ -11,6 +11,7 @@ const LINE = /^(?:\d+ +)?(\w+)\((.*)$/;
 const STRING = /"((?:[^"\\]|\\.)*)"/g;
 /** What the kernel has open where the program has a directory of the tree (preload/client/attach.cpp). */
 const ANCHOR = /^\/proc\/\d+\/fdinfo$/;
+const OWN_REOPEN = /^\d+<[^>]*>, "\.", O_RDONLY(?:\|O_\w+)*\|O_DIRECTORY\)/;
 const DIRFD = /^(?:AT_FDCWD|\d+)<([^>]*)>/;
 
 /** The offending lines of the trace. */
@@ -36,6 +37,8 @@ function leaked(path: string, rest: string, prefix: string, cwd: string): boolea
   if (path.startsWith('/')) return under(path, prefix);
   if (path === '') return false;
   const start = DIRFD.exec(rest)?.[1];
+  // The shim opens its anchor anew for an O_PATH descriptor of the tree.
+  if (start !== undefined && ANCHOR.test(start) && OWN_REOPEN.test(rest)) return false;
   // A descriptor of a host directory is the host's business; the host's cwd is not.
   return start === undefined || start === cwd || ANCHOR.test(start) || under(start, prefix);
 }
