@@ -689,11 +689,11 @@ struct Inode {
   std::uint32_t btimensec;  ///< (server) Nanoseconds.
   std::uint32_t references;  ///< (server) Open descriptions; an unlinked inode lives while this is not 0.
   std::uint32_t maps;  ///< (server) Of these, the ones that map it.
-  std::uint32_t link;  ///< (server) Directory: parent inode. Symlink: first Text record. Free: next free inode.
+  std::uint32_t link;  ///< (server) Directory: parent inode. Symlink: first Text record. Anything else without a name: Text of the path that it had last, with a NUL. Free: next free inode.
   std::uint32_t root;  ///< (server) Directory: root dentry of the ordered tree. File: root Extent of the ordered tree (beyond the inline one).
   std::uint32_t extent_file_block;  ///< (server) File: inline extent, first file block. Directory: number of entries.
   std::uint32_t extent_data_block;  ///< (server) File: inline extent, first data block. Directory: next cookie.
-  std::uint32_t extent_count;  ///< (server) File: inline extent, blocks; 0 for none. Directory: dentry that names it (for getcwd).
+  std::uint32_t extent_count;  ///< (server) File: inline extent, blocks; 0 for none. Directory: dentry that names it (for getcwd), or Text as for link once it is removed.
   std::uint32_t xattr;  ///< (server) First extended attribute, 0 for none.
 };
 static_assert(sizeof(Inode) == 128);

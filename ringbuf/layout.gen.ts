@@ -678,7 +678,7 @@ export const INODE_BTIMENSEC = 23;
 export const INODE_REFERENCES = 24;
 /** (server) Of these, the ones that map it. */
 export const INODE_MAPS = 25;
-/** (server) Directory: parent inode. Symlink: first Text record. Free: next free inode. */
+/** (server) Directory: parent inode. Symlink: first Text record. Anything else without a name: Text of the path that it had last, with a NUL. Free: next free inode. */
 export const INODE_LINK = 26;
 /** (server) Directory: root dentry of the ordered tree. File: root Extent of the ordered tree (beyond the inline one). */
 export const INODE_ROOT = 27;
@@ -686,7 +686,7 @@ export const INODE_ROOT = 27;
 export const INODE_EXTENT_FILE_BLOCK = 28;
 /** (server) File: inline extent, first data block. Directory: next cookie. */
 export const INODE_EXTENT_DATA_BLOCK = 29;
-/** (server) File: inline extent, blocks; 0 for none. Directory: dentry that names it (for getcwd). */
+/** (server) File: inline extent, blocks; 0 for none. Directory: dentry that names it (for getcwd), or Text as for link once it is removed. */
 export const INODE_EXTENT_COUNT = 30;
 /** (server) First extended attribute, 0 for none. */
 export const INODE_XATTR = 31;

@@ -62,7 +62,9 @@ import {
 } from '../../ringbuf/layout.gen.ts';
 import { DONE, PENDING, slotWord } from '../../ringbuf/ring.ts';
 import type { opcodes } from '../../ringbuf/schema.ts';
+import { keepLastPath } from '../store/dentries.ts';
 import { EIO, ENOSYS } from '../store/errno.ts';
+import { isLive, nlinkOf } from '../store/inodes.ts';
 import { releaseIdle } from './descriptions.ts';
 import { endGrant, GRANT_NONE } from './grants.ts';
 import { endWait } from './locks.ts';
@@ -133,10 +135,12 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
 
 /** What only idle descriptions kept is gone before the reply: statfs right after must show it. */
 function releaseOrphans(server: Server): void {
-  const { orphans } = server.store;
+  const { store } = server;
+  const { orphans } = store;
   for (let ino = orphans.pop(); ino !== undefined; ino = orphans.pop()) {
     releaseIdle(server.descriptions, ino);
     forgetCopy(server.copies, ino);
+    if (isLive(store, ino) && nlinkOf(store, ino) === 0) keepLastPath(store, ino);
   }
 }
 

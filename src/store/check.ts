@@ -80,6 +80,7 @@ import { hashName } from './names.ts';
 import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from './posix.ts';
 import type { Store } from './store.ts';
 import type { Table } from './tables.ts';
+import { textLength } from './texts.ts';
 import type { Tree } from './tree.ts';
 import { getWide } from './wide.ts';
 import { nextXattr, xattrBytes, xattrWord } from './xattrs.ts';
@@ -236,11 +237,23 @@ function checkInodes(check: Check, dentries: ReadonlySet<number>): Set<number> {
         );
         break;
     }
+    checkLastPath(check, ino, word);
     if ((mode & S_IFMT) !== S_IFDIR && nlink !== count) {
       faults.push(`inode ${ino}: nlink ${nlink}, but ${count} names`);
     }
   }
   return used;
+}
+
+/** Only what has no name keeps the path that it had. */
+function checkLastPath({ store, faults, texts }: Check, ino: number, word: number): void {
+  const { i32 } = store;
+  const type = i32[word + INODE_MODE] & S_IFMT;
+  if (type === S_IFLNK || (type === S_IFDIR && i32[word + INODE_NLINK] !== 0)) return;
+  const first = i32[word + (type === S_IFDIR ? INODE_EXTENT_COUNT : INODE_LINK)];
+  if (first === 0) return;
+  if (i32[word + INODE_NLINK] !== 0) faults.push(`inode ${ino} has a name and a last path`);
+  checkText(store, faults, texts, first, textLength(store, first) + 1, `last path of ${ino}`);
 }
 
 /** Records in order, ACLs whole and in step with the mode, flags that tell the truth. */

@@ -54,7 +54,7 @@ import { freeText, readText, textEquals, writeText } from './texts.ts';
 import { treeFirst, treeFloor, treeInsert, treeNext, treePrevious, treeRemove } from './tree.ts';
 import { getWide, setWide } from './wide.ts';
 
-export { pathOf } from './paths.ts';
+export { keepLastPath, lastPathOf, pathOf } from './paths.ts';
 export { exchange, move, replace } from './renames.ts';
 
 /** Cookies stay below DIR_OFFSET_EOD; when a directory has used them up, its entries are numbered anew. */
@@ -177,7 +177,9 @@ export function remove(store: Store, dentry: number): void {
   const { i32 } = store;
   const word = dentryWord(store, dentry);
   const ino = i32[word + DENTRY_INO];
-  const parentWord = inodeWord(store, i32[word + DENTRY_PARENT]);
+  const parent = i32[word + DENTRY_PARENT];
+  const text = i32[word + DENTRY_TEXT];
+  const parentWord = inodeWord(store, parent);
   beginWrite(store, parentWord);
   beginWrite(store, word);
   unhang(store, dentry);
@@ -188,7 +190,7 @@ export function remove(store: Store, dentry: number): void {
   if (isDirectory(store, ino)) i32[parentWord + INODE_NLINK]--;
   stamp(store, parentWord, MTIME | CTIME);
   endWrite(store, parentWord);
-  unlinkInode(store, ino);
+  unlinkInode(store, ino, parent, dentry, text);
 }
 
 /**
@@ -313,8 +315,17 @@ function renumber(store: Store, directoryWord: number): void {
   i32[directoryWord + INODE_EXTENT_DATA_BLOCK] = cookie;
 }
 
-/** The inode has lost a name; a directory its only one. */
-export function unlinkInode(store: Store, ino: number): void {
+/**
+ * The inode has lost the name that stood in `dentry` of directory `parent`, with its end in `text`; a directory
+ * its only one. The record may be free, but nobody has taken it yet.
+ */
+export function unlinkInode(
+  store: Store,
+  ino: number,
+  parent: number,
+  dentry: number,
+  text: number,
+): void {
   const { i32 } = store;
   const word = inodeWord(store, ino);
   const directory = (i32[word + INODE_MODE] & S_IFMT) === S_IFDIR;
@@ -332,7 +343,11 @@ export function unlinkInode(store: Store, ino: number): void {
   stamp(store, word, CTIME);
   endWrite(store, word);
   if (freeIfUnused(store, ino)) return;
-  if (i32[word + INODE_NLINK] === 0) store.orphans.push(ino);
+  if (i32[word + INODE_NLINK] !== 0) return;
+  store.orphans.push(ino);
+  store.lost.parent = parent;
+  store.lost.dentry = dentry;
+  store.lost.text = text;
 }
 
 function holdParent(store: Store, parent: number): void {

@@ -34,6 +34,7 @@ import {
 import { ATIME, CTIME, MTIME, stamp } from './clock.ts';
 import { ENOSPC } from './errno.ts';
 import { dropBlocks, dropDetached } from './files.ts';
+import { dropLastPath } from './paths.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './posix.ts';
 import type { Store } from './store.ts';
 import { giveRecord, takeRecord } from './tables.ts';
@@ -135,6 +136,7 @@ function freeRecord(store: Store, ino: number): number {
   if ((i32[word + INODE_FLAGS] & INODE_NODE) !== 0) store.nodeGone(ino);
   beginWrite(store, word);
   if (type === S_IFLNK) dropTarget(store, ino);
+  else dropLastPath(store, ino);
   if (i32[word + INODE_XATTR] !== 0) dropXattrs(store, word);
   i32[word + INODE_MODE] = 0;
   i32[word + INODE_NLINK] = 0;

@@ -5,6 +5,7 @@
 import {
   DENTRY_INO,
   DENTRY_PARENT,
+  DENTRY_TEXT,
   INODE_EXTENT_COUNT,
   INODE_LINK,
   INODE_MODE,
@@ -101,7 +102,7 @@ export function replace(store: Store, target: number, source: number): void {
   renamed(store, ino, parent, target);
   endParents(store, oldParent, parent);
   if (directory) flipEpoch(store);
-  unlinkInode(store, replaced);
+  unlinkInode(store, replaced, parent, target, i32[targetWord + DENTRY_TEXT]);
 }
 
 /** RENAME_EXCHANGE: the two dentries swap their inodes, keep their names, and come first in listings. */

@@ -125,6 +125,8 @@ export interface Store {
   grantsOut: () => boolean;
   /** Inodes that lost their last name while something referred to them; the server empties it. */
   readonly orphans: number[];
+  /** The name that the last of them has lost, whose record is free: for keepLastPath (paths.ts). */
+  readonly lost: { parent: number; dentry: number; text: number };
   /** Set by the server: an inode with INODE_NODE is about to be freed. */
   nodeGone: (ino: number) => void;
 }
@@ -353,6 +355,7 @@ function bindStore(
     committedEnd: 0,
     grantsOut: () => false,
     orphans: [],
+    lost: { parent: 0, dentry: 0, text: 0 },
     nodeGone: () => {},
   };
 }

@@ -59,6 +59,19 @@ export function readText(
   }
 }
 
+/** Bytes of the chain before the first NUL. */
+export function textLength(store: Store, first: number): number {
+  const { i32, u8, texts } = store;
+  let length = 0;
+  for (let record = first; record !== 0; ) {
+    const from = texts.base * 4 + record * TEXT_RECORD_SIZE + TEXT_BYTES_BYTES;
+    for (let at = 0; at < TEXT_BYTES_CAPACITY; at++, length++)
+      if (u8[from + at] === 0) return length;
+    record = i32[texts.base + record * TEXT_RECORD_WORDS + TEXT_NEXT];
+  }
+  return length;
+}
+
 /** Are the chain's first `length` bytes these? */
 export function textEquals(
   store: Store,

@@ -112,13 +112,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     rest: true,
   },
   {
-    reason: 'An unlinked file has no name to tell.',
-    readme: '`/proc/self/fd/N` of an unlinked file',
-    cases: /^proc: descriptors by name$/,
-    expected: /^readlink\(.*\(deleted\)"$/,
-    actual: /^readlink\(.*\(deleted\)"$/,
-  },
-  {
     reason: 'Mounts are refused before their paths are looked at.',
     readme: '**`mount`, `chroot`',
     cases: /^refused: mounts of things/,

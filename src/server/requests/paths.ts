@@ -15,14 +15,15 @@ import {
   SLOT_MTIMENSEC,
   SLOT_RDEV,
   SLOT_REPLY_LENGTH,
+  SLOT_REPLY_OFFSET,
   SLOT_SET_GID,
   SLOT_SET_UID,
   SLOT_SIZE,
   SLOT_VALID,
   STATFS_REPLY_RECORD_SIZE,
 } from '../../../ringbuf/layout.gen.ts';
-import { pathOf } from '../../store/dentries.ts';
-import { EBADF, EINVAL } from '../../store/errno.ts';
+import { lastPathOf, pathOf } from '../../store/dentries.ts';
+import { EBADF, EINVAL, ENOENT } from '../../store/errno.ts';
 import { setattr } from '../../store/operations/attributes.ts';
 import { link, mkdir, mknod, symlink } from '../../store/operations/create.ts';
 import { isWritable } from '../../store/operations/io.ts';
@@ -38,7 +39,7 @@ import {
   O_PATH,
 } from '../../store/posix.ts';
 import { CROSSED } from '../../store/walk.ts';
-import { getWide } from '../../store/wide.ts';
+import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, openFlagsOf } from '../descriptions.ts';
 import { syncTimes } from '../nodes.ts';
 import { replyAttributes, replyBytes, replyCrossing, replyResult, replyRoom } from '../reply.ts';
@@ -239,7 +240,10 @@ export function onPath(server: Server, slot: number, word: number): number {
   const id = takeDescription(server, word);
   if (id === 0 && server.i32[word + SLOT_DESCRIPTION] !== 0) return -EBADF;
   const ino = id === 0 ? ROOT_INO : inodeOf(server.descriptions, id);
-  const length = pathOf(server.store, ino, scratch.subarray(0, PATH_MAX - 1));
+  let length = pathOf(server.store, ino, scratch.subarray(0, PATH_MAX - 1));
+  const gone = length === -ENOENT;
+  if (gone) length = lastPathOf(server.store, ino, scratch.subarray(0, PATH_MAX - 1));
+  setWide(server.i32, word + SLOT_REPLY_OFFSET, gone ? 1 : 0);
   if (length < 0) return length;
   replyResult(server, word, length);
   return replyBytes(server, slot, word, scratch, 0, length);

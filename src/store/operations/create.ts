@@ -20,6 +20,7 @@ import {
   isDirectory,
   nlinkOf,
 } from '../inodes.ts';
+import { dropLastPath, keepTemporaryPath } from '../paths.ts';
 import { isUnnamed, mayCreate, mayLink, newGroup, newMode } from '../permission.ts';
 import {
   S_IALLUGO,
@@ -214,6 +215,7 @@ function setLinkable(store: Store, ino: number, linkable: boolean): void {
   if (flags === wanted) return;
   beginWrite(store, word);
   store.i32[word + INODE_FLAGS] = wanted;
+  if (!linkable) dropLastPath(store, ino);
   endWrite(store, word);
 }
 
@@ -228,6 +230,8 @@ export function makeTemporary(
   const status = mayCreate(store, caller, directory);
   if (status !== 0) return status;
   const ino = makeInode(store, caller, directory, S_IFREG | (mode & S_IALLUGO), 0);
-  if (ino >= 0 && linkable) setLinkable(store, ino, true);
+  if (ino < 0) return ino;
+  if (linkable) setLinkable(store, ino, true);
+  keepTemporaryPath(store, ino, directory);
   return ino;
 }
