@@ -6,8 +6,8 @@ namespace btfuse {
 
 /**
  * Asks PATH on slot->description. `text` points into the slab: prefix and path, NUL-terminated.
- * Returns its length; a name that is gone reads "/prefix/dir/name (deleted)", and -ENOENT is left to
- * getcwd, see `deleted`.
+ * Returns its length; a name that is gone reads "/prefix/dir/name (deleted)", and -ENOENT is left
+ * to getcwd, see `deleted`.
  */
 long tree_path(Slot* slot, const char** text, bool* deleted = nullptr);
 
