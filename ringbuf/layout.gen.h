@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xf8199efea66b9b40ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xef3e6f9e58fe00c5ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x471f7883148058bULL;
@@ -198,6 +198,7 @@ inline constexpr std::uint32_t BT_OP_TAKE = 4124;
 inline constexpr std::uint32_t BT_OP_ADOPT = 4125;
 inline constexpr std::uint32_t BT_OP_EXEC = 4150;
 inline constexpr std::uint32_t BT_OP_EXEC_KEEP = 4151;
+inline constexpr std::uint32_t BT_OP_WATCH = 4140;
 inline constexpr std::uint32_t BT_OP_OPEN_HANDLE = 4170;
 inline constexpr std::uint32_t BT_OP_LOCK_CANCEL = 4110;
 inline constexpr std::uint32_t BT_OP_LOCK_CLOSE = 4111;
@@ -221,6 +222,7 @@ inline constexpr std::uint32_t BT_FATTR_ATIME_NOW = 128;
 inline constexpr std::uint32_t BT_FATTR_MTIME_NOW = 256;
 inline constexpr std::uint32_t BT_INODE_MAPPED = 1;
 inline constexpr std::uint32_t BT_INODE_LINKABLE = 2;
+inline constexpr std::uint32_t BT_INODE_WATCHED = 16;
 inline constexpr std::uint32_t BT_INODE_NODE = 64;
 inline constexpr std::uint32_t BT_INODE_UNWRITTEN = 128;
 inline constexpr std::uint32_t BT_INODE_ACL = 4;
@@ -305,7 +307,9 @@ struct RingHeader {
   std::uint32_t life;  ///< (both) Robust futex word: thread id of the serving thread. When that dies the kernel sets FUTEX_OWNER_DIED and wakes one of those who wait (and have set FUTEX_WAITERS).
   unsigned char pad6_[60];
   std::uint32_t special;  ///< (both) SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set.
-  unsigned char pad7_[3324];
+  unsigned char pad7_[124];
+  std::uint32_t watches;  ///< (server) Inodes that have a shadow for inotify: while there are any, a process that ends waits until its files are closed.
+  unsigned char pad8_[3196];
 };
 static_assert(sizeof(RingHeader) == 4096);
 static_assert(offsetof(RingHeader, bell) == 0);
@@ -324,6 +328,7 @@ static_assert(offsetof(RingHeader, slots_high) == 528);
 static_assert(offsetof(RingHeader, locks) == 640);
 static_assert(offsetof(RingHeader, life) == 704);
 static_assert(offsetof(RingHeader, special) == 768);
+static_assert(offsetof(RingHeader, watches) == 896);
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
 struct Process {

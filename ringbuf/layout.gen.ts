@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xf8199efea66b9b40n;
+export const SCHEMA_HASH = 0xef3e6f9e58fe00c5n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
 export const IMAGE_CALLS_HASH = 0x471f7883148058bn;
@@ -193,6 +193,7 @@ export const OP_TAKE = 4124;
 export const OP_ADOPT = 4125;
 export const OP_EXEC = 4150;
 export const OP_EXEC_KEEP = 4151;
+export const OP_WATCH = 4140;
 export const OP_OPEN_HANDLE = 4170;
 export const OP_LOCK_CANCEL = 4110;
 export const OP_LOCK_CLOSE = 4111;
@@ -216,6 +217,7 @@ export const FATTR_ATIME_NOW = 128;
 export const FATTR_MTIME_NOW = 256;
 export const INODE_MAPPED = 1;
 export const INODE_LINKABLE = 2;
+export const INODE_WATCHED = 16;
 export const INODE_NODE = 64;
 export const INODE_UNWRITTEN = 128;
 export const INODE_ACL = 4;
@@ -310,6 +312,8 @@ export const RING_HEADER_LOCKS = 160;
 export const RING_HEADER_LIFE = 176;
 /** (both) SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set. */
 export const RING_HEADER_SPECIAL = 192;
+/** (server) Inodes that have a shadow for inotify: while there are any, a process that ends waits until its files are closed. */
+export const RING_HEADER_WATCHES = 224;
 
 /** One client process. Claimed by CAS of state FREE→FORKING; freed by the server only, when the process is gone. */
 export const PROCESS_RECORD_SIZE = 512;
@@ -888,6 +892,7 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'RingHeader.locks': 640,
   'RingHeader.life': 704,
   'RingHeader.special': 768,
+  'RingHeader.watches': 896,
   Process: 512,
   'Process.state': 0,
   'Process.pid': 4,

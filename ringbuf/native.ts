@@ -74,6 +74,14 @@ export interface Native {
   setTimes(path: Uint8Array, atimeNs: bigint, mtimeNs: bigint): number;
   /** mknod of a file of the host → 0 or -errno. */
   makeNode(path: Uint8Array, mode: number, rdev: number): number;
+  /** utimensat: bit 0 of `which` moves the access time to now, bit 1 the modification time → 0 or -errno. */
+  touchPath(path: Uint8Array, which: number): number;
+  /** The same of an open file, O_PATH included. */
+  touchDescriptor(fd: number, which: number): number;
+  /** mkdir, or a new file of one byte without blocks; readable for all → 0 or -errno. */
+  makeShadow(path: Uint8Array, directory: number): number;
+  /** renameat2 → 0 or -errno. */
+  renamePath(from: Uint8Array, to: Uint8Array, flags: number): number;
   /** llistxattr of a file of the host → names, each with its NUL, or -errno. */
   listXattrs(path: Uint8Array): Buffer | number;
   /** lgetxattr → value or -errno. */

@@ -187,6 +187,7 @@ export const opcodes = {
   ADOPT: 4125,
   EXEC: 4150,
   EXEC_KEEP: 4151,
+  WATCH: 4140,
   OPEN_HANDLE: 4170,
   LOCK_CANCEL: 4110,
   LOCK_CLOSE: 4111,
@@ -237,6 +238,7 @@ GETLK: 'F_GETLK, F_OFD_GETLK. description, lock_start, lock_end, lock_type (F_UN
   OPEN_HANDLE: 'open_by_handle_at. description: any file of the tree; offset: inode number, size: its generation; flags. Only for uid 0; ESTALE when that inode is gone. → description.',
   LOCK_CANCEL: 'Nobody waits any more for the SETLKW of this slot: its sleep was interrupted.',
   LOCK_CLOSE: 'The process has closed a descriptor of the file of `description`, on which it may have record locks (Process.lock_filter): they go.',
+  WATCH: 'inotify_add_watch. path, mode: IN_ONLYDIR and IN_DONT_FOLLOW count. → payload: name of the shadow of that inode in the nodes directory, which the client then watches (ADR 17).',
   TOUCH: 'Before a client overwrites bytes of the file by itself (adr 0006). description, open for writing: mtime and ctime become now, set-id bits go as with WRITE.',
   EXEC: 'execve. description. ETXTBSY when somebody holds it open for writing. → result: the descriptor of the server that holds a copy of the file for the kernel to run, -1 for none; reply_offset: its st_ino.',
   EXEC_KEEP: 'The client has made such a copy since its EXEC. description, size: its descriptor, offset: its pid. The server keeps it if the file cannot have changed.',
@@ -311,6 +313,8 @@ export const inodeFlags = {
   INODE_MAPPED: 1,
   /** Made by O_TMPFILE without O_EXCL: link may give it its first name. */
   INODE_LINKABLE: 2,
+  /** A watch of inotify may want to know what happens to it, so nothing may happen without the server (ADR 17). */
+  INODE_WATCHED: 16,
   /** Something in the nodes directory of the session stands for it: a fifo or a bound socket (ADR 13). */
   INODE_NODE: 64,
   /** fallocate gave it blocks that nobody has written yet: they are holes to SEEK_DATA. */
@@ -392,6 +396,7 @@ const ringHeader: Struct = {
     { name: 'locks', type: 'u32', offset: 640, writer: 'server', doc: 'File locks held in the session: while there are any, a process that ends waits until its own are gone.' },
     { name: 'life', type: 'u32', offset: 704, writer: 'both', doc: 'Robust futex word: thread id of the serving thread. When that dies the kernel sets FUTEX_OWNER_DIED and wakes one of those who wait (and have set FUTEX_WAITERS).' },
     { name: 'special', type: 'u32', offset: 768, writer: 'both', doc: 'SPECIAL_*: what this session has seen so far, so that socket calls of all others cost nothing. Bits are only ever set.' },
+    { name: 'watches', type: 'u32', offset: 896, writer: 'server', doc: 'Inodes that have a shadow for inotify: while there are any, a process that ends waits until its files are closed.' },
   ],
 };
 

@@ -79,6 +79,8 @@ BTFUSE_HANDLER(fstatfs);
 // exec.cpp
 BTFUSE_HANDLER(execve);
 BTFUSE_HANDLER(execveat);
+// inotify.cpp
+BTFUSE_HANDLER(inotify_add_watch);
 // xattr.cpp
 BTFUSE_HANDLER(path_xattr);     // every xattr call that takes a path
 BTFUSE_HANDLER(fd_xattr);       // every xattr call that takes a descriptor

@@ -80,6 +80,7 @@ Verdict dispatch_paths(Call& call, Thread& self) {
       ROUTE(fstatfs);
       ROUTE(execve);
       ROUTE(execveat);
+      ROUTE(inotify_add_watch);
       ROUTE_TO(setxattr, sys_path_xattr);
       ROUTE_TO(lsetxattr, sys_path_xattr);
       ROUTE_TO(getxattr, sys_path_xattr);

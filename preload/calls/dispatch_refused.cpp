@@ -52,10 +52,8 @@ Verdict refuse(Call& call, Thread& self) {
     case SYS_swapon:
     case SYS_swapoff:
       return deny(in_tree(call, self, AT_FDCWD, 0), call);
-    case SYS_inotify_add_watch:
-      return unless(in_tree(call, self, AT_FDCWD, 1), call);
     case SYS_fanotify_mark:
-      return unless(in_tree(call, self, call.args[3], 4), call);
+      return deny(in_tree(call, self, call.args[3], 4), call);
     case SYS_open_tree:
     case SYS_fspick:
     case kMountSetattr:

@@ -26,7 +26,7 @@ struct Overwrite {
  * found by copy_over, what fallocate gave and nobody has written yet is the server's to note. */
 bool overwrites(const FileView& view, const Overwrite& write) {
   return S_ISREG(view.mode) && !(view.mode & (S_ISUID | S_ISGID)) &&
-         !(view.flags & (BT_INODE_UNWRITTEN | BT_INODE_CAPABILITY)) &&
+         !(view.flags & (BT_INODE_UNWRITTEN | BT_INODE_CAPABILITY | BT_INODE_WATCHED)) &&
          write.offset + write.size <= view.size;
 }
 

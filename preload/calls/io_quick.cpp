@@ -40,7 +40,9 @@ bool read_quick(const Transfer& transfer, Cursor& cursor, long& result) {
   const Cursor before = cursor;
   for (int i = 0; i < kQuickTries; i++, cursor = before) {
     FileView view;
-    if (!view_file(record->ino, view) || (!still_atime && wants_atime(view))) continue;
+    if (!view_file(record->ino, view)) continue;
+    if (view.flags & BT_INODE_WATCHED) return false;
+    if (!still_atime && wants_atime(view)) continue;
     int64_t position = transfer.offset;
     if (position == kAtPosition) position = __atomic_load_n(&state->position, __ATOMIC_RELAXED);
     if (position < 0) return false;

@@ -78,6 +78,7 @@ bool may_revive(uint32_t flags) {
 
 /** src/store/operations/open.ts openInode, for the opens that succeed. */
 bool permits(const Searcher& who, const Attributes& file, uint32_t flags) {
+  if (file.flags & BT_INODE_WATCHED) return false;
   const bool directory = S_ISDIR(file.mode);
   const uint32_t access = flags & O_ACCMODE;
   if (!directory && (!S_ISREG(file.mode) || (flags & O_DIRECTORY))) return false;

@@ -261,8 +261,9 @@ Verdict sys_exit_group(Call& call, Thread& self) {
     if (slot != nullptr) {
       slot->opcode = BT_OP_EXIT;
       slot->path_length = slot->path2_length = slot->payload_length = 0;
-      // Whoever sees us end must find our locks gone.
-      if (__atomic_load_n(&ring_header()->locks, __ATOMIC_ACQUIRE) != 0)
+      // Whoever sees us end must find our locks gone, and our files closed where that is watched.
+      if (__atomic_load_n(&ring_header()->locks, __ATOMIC_ACQUIRE) != 0 ||
+          __atomic_load_n(&ring_header()->watches, __ATOMIC_ACQUIRE) != 0)
         transact(slot);
       else
         post(slot);

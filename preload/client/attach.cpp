@@ -337,7 +337,11 @@ void release_reference(Thread& self, uint32_t description, uint64_t user_stack) 
   if (slot == nullptr) return;
   slot->opcode = BT_OP_RELEASE;
   slot->description = description;
-  post(slot);
+  // Who watches it finds the event as soon as close has returned.
+  if (is_watched(description))
+    transact(slot);
+  else
+    post(slot);
   end(self);
 }
 

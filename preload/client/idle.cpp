@@ -48,7 +48,8 @@ bool is_wanted(const Description* record, const Attributes& file, uint32_t open_
   if (!is_plain(record) || load(record->ino) != file.ino) return false;
   if (load(record->open_flags) != open_flags) return false;
   const Inode* inode = inode_at(file.ino);
-  return load(inode->generation) == file.generation && load(inode->nlink) != 0;
+  return load(inode->generation) == file.generation && load(inode->nlink) != 0 &&
+         (load(inode->flags) & BT_INODE_WATCHED) == 0;
 }
 
 /** Who we are, in a form that does not fit the next process with our record. */
@@ -82,7 +83,14 @@ bool may_stay_idle(uint32_t description) {
   // The count went to 0 before this look at nlink; the server looks at the count after it has taken
   // the last name away: one of us sees the other. What the server has freed by now, and maybe given
   // a new life, is not harmed by a release too many.
-  return load(inode_at(ino)->nlink) != 0;
+  const Inode* inode = inode_at(ino);
+  return load(inode->nlink) != 0 && (load(inode->flags) & BT_INODE_WATCHED) == 0;
+}
+
+bool is_watched(uint32_t description) {
+  if (client.store == nullptr) return false;
+  const uint32_t ino = load(record_of(description)->ino);
+  return ino < superblock()->inode_capacity && (load(inode_at(ino)->flags) & BT_INODE_WATCHED) != 0;
 }
 
 uint32_t revive(Thread& self, const Attributes& attributes, uint32_t open_flags,

@@ -10,9 +10,11 @@ namespace btfuse {
 void announce_idle(uint32_t description);
 /**
  * After the last reference: may it stay idle? False: it has to be released, since its locks or maps
- * go with it, or the blocks of its nameless file.
+ * go with it, or the blocks of its nameless file, or somebody watches for its close.
  */
 bool may_stay_idle(uint32_t description);
+/** Does somebody watch the file (INODE_WATCHED)? */
+bool is_watched(uint32_t description);
 
 /**
  * A description of the file behind `attributes`, opened with exactly `open_flags`, at offset 0,

@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 namespace btfuse::addon {
 namespace {
@@ -52,6 +54,59 @@ napi_value make_node(napi_env env, napi_callback_info info) {
   if (path.empty()) return nullptr;
   const auto mode = static_cast<mode_t>(arguments.integer(1));
   return outcome(env, mknod(path.c_str(), mode, static_cast<dev_t>(arguments.integer(2))));
+}
+
+/** A time stamp each for bit 0 (access) and bit 1 (modification): now, or as it is. */
+struct Stamps {
+  timespec times[2];
+  explicit Stamps(int64_t which) {
+    times[0] = {0, (which & 1) != 0 ? UTIME_NOW : UTIME_OMIT};
+    times[1] = {0, (which & 2) != 0 ? UTIME_NOW : UTIME_OMIT};
+  }
+};
+
+napi_value touch_path(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  if (path.empty()) return nullptr;
+  const Stamps stamps(arguments.integer(1));
+  return outcome(env, utimensat(AT_FDCWD, path.c_str(), stamps.times, AT_SYMLINK_NOFOLLOW));
+}
+
+napi_value touch_descriptor(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const auto fd = static_cast<int>(arguments.integer(0));
+  const Stamps stamps(arguments.integer(1));
+  // The one form that takes a descriptor of O_PATH too.
+  const int done = utimensat(fd, "", stamps.times, AT_EMPTY_PATH);
+  return outcome(env, done != 0 && errno == EINVAL ? futimens(fd, stamps.times) : done);
+}
+
+/** A directory, or a file of one byte that takes no memory: readable for all, ours to change. */
+int make_shadow_at(const char* path, bool directory) {
+  if (directory) return mkdir(path, 0755) != 0 ? -1 : chmod(path, 0755);
+  const int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (fd < 0) return -1;
+  const int done = fchmod(fd, 0644) != 0 ? -1 : ftruncate(fd, 1);
+  close(fd);
+  return done;
+}
+
+napi_value make_shadow(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string path = path_of(arguments, 0);
+  if (path.empty()) return nullptr;
+  return outcome(env, make_shadow_at(path.c_str(), arguments.integer(1) != 0));
+}
+
+napi_value rename_path(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const std::string from = path_of(arguments, 0), to = path_of(arguments, 1);
+  if (from.empty() || to.empty()) return nullptr;
+  const auto flags = static_cast<unsigned>(arguments.integer(2));
+  return outcome(
+      env, static_cast<int>(
+               syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags)));
 }
 
 napi_value is_range_locked(napi_env env, napi_callback_info info) {
@@ -118,6 +173,8 @@ napi_value set_xattr(napi_env env, napi_callback_info info) {
 const Method file_methods[] = {
     {"listXattrs", list_xattrs}, {"getXattr", get_xattr}, {"setXattr", set_xattr},
     {"setTimes", set_times},     {"makeNode", make_node}, {"isRangeLocked", is_range_locked},
+    {"touchPath", touch_path},   {"touchDescriptor", touch_descriptor},
+    {"makeShadow", make_shadow}, {"renamePath", rename_path},
     {nullptr, nullptr},
 };
 

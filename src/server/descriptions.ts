@@ -54,6 +54,8 @@ export interface Descriptions {
   /** By id: the process record that opened it, and that record's generation then. Private. */
   readonly creators: Uint16Array;
   readonly generations: Int32Array;
+  /** The name that it was opened by: a dentry, 0 for none. May be out of date, and name something else. */
+  readonly dentries: Uint32Array;
   /** Open descriptions in chains by inode % CHAINS: heads, and both neighbours by id. Private. */
   readonly heads: Uint16Array;
   readonly next: Uint16Array;
@@ -62,6 +64,8 @@ export interface Descriptions {
   opened: number;
   /** Where the next sweep goes on. */
   hand: number;
+  /** Set while a description may be watched (inotify.ts): it is closed now. */
+  closed: ((id: number) => void) | undefined;
 }
 
 const CHAINS = 4096;
@@ -90,11 +94,13 @@ export function createDescriptions(store: Store, ring: Segment): Descriptions {
     locks: createLockOwners(store, ring),
     creators: new Uint16Array(DESCRIPTIONS_MAX),
     generations: new Int32Array(DESCRIPTIONS_MAX),
+    dentries: new Uint32Array(DESCRIPTIONS_MAX),
     heads: new Uint16Array(CHAINS),
     next: new Uint16Array(DESCRIPTIONS_MAX),
     previous: new Uint16Array(DESCRIPTIONS_MAX),
     opened: 0,
     hand: 1,
+    closed: undefined,
   };
 }
 
@@ -133,6 +139,7 @@ export function openDescription(
   ino: number,
   openFlags: number,
   creator: number,
+  dentry = 0,
 ): number {
   const { store, ring, table } = descriptions;
   if (++descriptions.opened >= OPENS_PER_SWEEP) sweepIdle(descriptions, SWEEP_RECORDS);
@@ -155,6 +162,7 @@ export function openDescription(
   store.i32[word + DESCRIPTION_OPEN_FLAGS] = openFlags;
   store.i32[word + DESCRIPTION_LOCKS] = 0;
   descriptions.creators[id] = creator;
+  descriptions.dentries[id] = dentry;
   descriptions.generations[id] =
     ring.i32[RING_PROCESSES_OFFSET / 4 + creator * PROCESS_RECORD_WORDS + PROCESS_GENERATION];
   store.i32[word + DESCRIPTION_MAPS] = 0;
@@ -228,6 +236,17 @@ export function hasWriter(descriptions: Descriptions, ino: number): boolean {
   return false;
 }
 
+/** Calls `visit` with every description of the inode that somebody holds. */
+export function eachHeldOf(
+  descriptions: Descriptions,
+  ino: number,
+  visit: (id: number) => void,
+): void {
+  const { heads, next } = descriptions;
+  for (let id = heads[ino % CHAINS]; id !== 0; id = next[id])
+    if (inodeOf(descriptions, id) === ino && hasHolders(descriptions, id)) visit(id);
+}
+
 function enchain(descriptions: Descriptions, id: number, ino: number): void {
   const { heads, next, previous } = descriptions;
   const head = heads[ino % CHAINS];
@@ -257,6 +276,7 @@ export function freeDescription(descriptions: Descriptions, id: number): void {
   Atomics.store(ring.i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES, FREED);
   unchain(descriptions, id, ino);
   giveRecord(store, table, id);
+  if (descriptions.closed !== undefined) descriptions.closed(id);
   const last = store.i32[inodeWord(store, ino) + INODE_REFERENCES] === 1;
   dropDescription(descriptions.locks, id, generation, ino, last);
   if (mapped) dropMap(store, ino);

@@ -52,6 +52,7 @@ import {
   OP_TOKEN,
   OP_TOUCH,
   OP_UNLINK,
+  OP_WATCH,
   OP_WRITE,
   OP_WRITE_COMMIT,
   OP_WRITE_PREPARE,
@@ -67,11 +68,13 @@ import { EIO, ENOSYS } from '../store/errno.ts';
 import { isLive, nlinkOf } from '../store/inodes.ts';
 import { releaseIdle } from './descriptions.ts';
 import { endGrant, GRANT_NONE } from './grants.ts';
+import { flushGone } from './inotify.ts';
 import { endWait } from './locks.ts';
 import type { Server } from './request.ts';
 import { ANSWER_LATER, onExit, onImage } from './requests/control.ts';
 import { onReadDirect, onSetupMapping, onWriteCommit, onWritePrepare } from './requests/direct.ts';
 import { forgetCopy, onExec, onExecKeep } from './requests/exec.ts';
+import { onWatch } from './requests/inotify.ts';
 import {
   onCopyFileRange,
   onFallocate,
@@ -122,6 +125,7 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
       endWait(server.descriptions.locks, slot);
     status = perform(server, opcode as Opcode, slot, word);
     if (server.store.orphans.length !== 0) releaseOrphans(server);
+    if (server.notifier.gone.length !== 0) flushGone(server.notifier);
   } catch (error) {
     status = -EIO;
     i32[word + SLOT_REPLY_FLAGS] = 0;
@@ -252,6 +256,8 @@ function perform(server: Server, opcode: Opcode, slot: number, word: number): nu
       return onTake(server, word);
     case OP_ADOPT:
       return onAdopt(server, word);
+    case OP_WATCH:
+      return onWatch(server, slot, word);
     case OP_LOCK_CANCEL:
     case OP_SYNCFS:
     case OP_NOOP:

@@ -43,6 +43,7 @@ import { createWalk, type Walk } from '../store/walk.ts';
 import { getWide } from '../store/wide.ts';
 import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descriptions.ts';
 import { createGrants, type Grants } from './grants.ts';
+import { createNotifier, type Notifier } from './inotify.ts';
 import { type Nodes, openNodes } from './nodes.ts';
 import { type Copies, createCopies } from './requests/exec.ts';
 import { createWatch, type Watch } from './watch.ts';
@@ -60,6 +61,7 @@ export interface Server {
   readonly grants: Grants;
   readonly nodes: Nodes;
   readonly copies: Copies;
+  readonly notifier: Notifier;
   readonly caller: Caller;
   readonly walk: Walk;
   readonly walk2: Walk;
@@ -96,16 +98,18 @@ const EXTENT_WORDS = 2 * EXTENTS_PER_REPLY;
 export function createServer(parts: ServerParts): Server {
   const { store, ring } = parts;
   const { segment } = ring;
+  const descriptions = createDescriptions(store, segment);
   const server: Server = {
     store,
     ring,
     i32: segment.i32,
     u8: segment.u8,
     ringId: segment.id,
-    descriptions: createDescriptions(store, segment),
+    descriptions,
     grants: createGrants(store, segment),
     nodes: openNodes(store, segment, parts.nodes),
     copies: createCopies(),
+    notifier: createNotifier(store, segment.i32, descriptions, parts.nodes),
     caller: createCaller(0, 0),
     walk: createWalk(parts.prefix),
     walk2: createWalk(parts.prefix),

@@ -30,6 +30,7 @@ import {
 } from './control.ts';
 import { settleIdle } from './descriptions.ts';
 import { dispatch } from './dispatch.ts';
+import { flushGone, sweepWatches } from './inotify.ts';
 import { wakeAll } from './locks.ts';
 import { needsSweep } from './nodes.ts';
 import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
@@ -76,11 +77,12 @@ function build(): Server {
 function hook(server: Server): void {
   settleIdle(server.descriptions);
   tendLocks(server);
+  if (server.notifier.gone.length !== 0) flushGone(server.notifier);
   setWide(control, CONTROL_REQUESTS, server.requests);
   control[CONTROL_FAILURES] = server.failures;
   control[CONTROL_DESCRIPTIONS] =
     server.store.i32[server.store.superblockWord + SUPERBLOCK_DESCRIPTIONS_USED];
-  control[CONTROL_SPECIAL] = needsSweep(server.nodes) ? 1 : 0;
+  control[CONTROL_SPECIAL] = needsSweep(server.nodes) || server.notifier.active ? 1 : 0;
   if (Atomics.load(control, CONTROL_NEWS) === 0) return;
   Atomics.store(control, CONTROL_NEWS, 0);
   for (;;) {
@@ -103,6 +105,7 @@ function take(server: Server, message: ToWorker): void {
       return;
     case 'special':
       sweepSpecial(server);
+      sweepWatches(server.notifier);
       return;
     case 'image':
       answerImage(server, message.slot, message.ticket, message.status, message.path);

@@ -26,6 +26,7 @@ import {
   INODE_ROOT,
   INODE_SIZE,
   INODE_UID,
+  INODE_WATCHED,
   INODE_XATTR,
   SUPERBLOCK_INODE_LIMIT,
   SUPERBLOCK_INODES_USED,
@@ -134,6 +135,7 @@ function freeRecord(store: Store, ino: number): number {
   if (type === S_IFREG) dropBlocks(store, ino);
   const held = type === S_IFDIR ? i32[word + INODE_LINK] : 0;
   if ((i32[word + INODE_FLAGS] & INODE_NODE) !== 0) store.nodeGone(ino);
+  if ((i32[word + INODE_FLAGS] & INODE_WATCHED) !== 0) store.watchedGone(ino);
   beginWrite(store, word);
   if (type === S_IFLNK) dropTarget(store, ino);
   else dropLastPath(store, ino);

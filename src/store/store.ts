@@ -129,6 +129,8 @@ export interface Store {
   readonly lost: { parent: number; dentry: number; text: number };
   /** Set by the server: an inode with INODE_NODE is about to be freed. */
   nodeGone: (ino: number) => void;
+  /** Set by the server: an inode with INODE_WATCHED is about to be freed. */
+  watchedGone: (ino: number) => void;
 }
 
 export interface StoreOptions {
@@ -357,5 +359,6 @@ function bindStore(
     orphans: [],
     lost: { parent: 0, dentry: 0, text: 0 },
     nodeGone: () => {},
+    watchedGone: () => {},
   };
 }

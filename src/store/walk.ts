@@ -74,6 +74,8 @@ export interface Walk {
   trailingSlash: boolean;
   /** After -ENAMETOOLONG: it is the last component, and all before it were found. */
   lastTooLong: boolean;
+  /** After open(O_CREAT): the name was missing, and was made. Reset by whoever asks. */
+  created: boolean;
   /** Links followed so far; set it to those of earlier requests of the same call. */
   symlinks: number;
   /** RESOLVE_* of openat2(2); 0 for every other call. */
@@ -99,6 +101,7 @@ export function createWalk(prefix: string): Walk {
     kind: LAST_ROOT,
     trailingSlash: false,
     lastTooLong: false,
+    created: false,
     symlinks: 0,
     resolve: 0,
     crossed: 0,

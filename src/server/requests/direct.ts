@@ -15,16 +15,18 @@ import { now } from '../../store/clock.ts';
 import { EACCES, EBADF, EINVAL, EISDIR, ENODEV, ENOSPC } from '../../store/errno.ts';
 import { directExtents, mapExtents } from '../../store/files.ts';
 import { commitWrite, prepareWrite } from '../../store/grants.ts';
-import { getSize, isDirectory, isRegular } from '../../store/inodes.ts';
+import { getSize, isDirectory, isRegular, modeOf } from '../../store/inodes.ts';
 import { beforeWrite, isReadable, isWritable, writable } from '../../store/operations/io.ts';
 import { accessed, modified } from '../../store/operations/times.ts';
 import { MAP_SHARED, O_APPEND, O_NOATIME, O_PATH, PROT_WRITE } from '../../store/posix.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, noteMapping, openFlagsOf, stateWord } from '../descriptions.ts';
 import { finishGrant, GRANT_WRITE, grantRead, grantWrite } from '../grants.ts';
+import { notifyRead } from '../inotify.ts';
 import { movePosition, POSITION_TRIES, positionOf } from '../position.ts';
 import { replyExtents, replyResult } from '../reply.ts';
 import { type Server, takeCaller, takeDescription, takeFileSizeLimit } from '../request.ts';
+import { noteWritten } from './io.ts';
 
 export function onReadDirect(server: Server, slot: number, word: number): number {
   const { store, i32, descriptions } = server;
@@ -48,6 +50,7 @@ export function onReadDirect(server: Server, slot: number, word: number): number
     if (!positioned || movePosition(server.ring.segment, id, offset, offset + bytes)) break;
   }
   if ((i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) === 0) accessed(store, ino);
+  if (bytes > 0 && server.notifier.active) notifyRead(server.notifier, id);
   replyResult(server, word, bytes);
   if (count > 0) grantRead(server.grants, slot);
   return 0;
@@ -91,6 +94,7 @@ export function onWriteCommit(server: Server, slot: number, word: number): numbe
   if (size < 0 || size > grants.room[slot]) return -EINVAL;
   const ino = grants.ino[slot];
   const id = grants.description[slot];
+  const mode = modeOf(store, ino);
   if (size > 0) beforeWrite(store, takeCaller(server, word), ino);
   const bytes = commitWrite(store, slot, size, grants.append[slot] !== 0);
   if (bytes > 0 && grants.positioned[slot] !== 0 && isOpen(descriptions, id))
@@ -98,6 +102,8 @@ export function onWriteCommit(server: Server, slot: number, word: number): numbe
   setWide(i32, word + SLOT_REPLY_OFFSET, store.committedEnd);
   finishGrant(grants, slot);
   if (bytes < 0) return bytes;
+  if (bytes > 0 && server.notifier.active && isOpen(descriptions, id))
+    noteWritten(server, id, ino, mode);
   replyResult(server, word, bytes);
   return 0;
 }

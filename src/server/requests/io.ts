@@ -22,7 +22,7 @@ import {
   SPARE_MIN,
 } from '../../../ringbuf/layout.gen.ts';
 import { EBADF, EINVAL, EIO, EISDIR } from '../../store/errno.ts';
-import { getSize, isDirectory, isRegular } from '../../store/inodes.ts';
+import { getSize, isDirectory, isRegular, modeOf } from '../../store/inodes.ts';
 import { readdir } from '../../store/operations/directory.ts';
 import {
   beforeWrite,
@@ -40,6 +40,7 @@ import { giveSpare } from '../../store/spares.ts';
 import type { Store } from '../../store/store.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, openFlagsOf, stateWord } from '../descriptions.ts';
+import { IN_ATTRIB, notifyDescription, notifyRead, notifyWrite } from '../inotify.ts';
 import { claimPosition, movePosition, POSITION_TRIES, positionOf } from '../position.ts';
 import { replyAttributes, replyResult, replyRoom } from '../reply.ts';
 import {
@@ -82,6 +83,7 @@ export function onRead(server: Server, slot: number, word: number): number {
   const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
   const bytes = read(store, ino, noatime, offset, size, server.ringId, room);
   if (bytes < 0) return bytes;
+  if (bytes > 0 && server.notifier.active) notifyRead(server.notifier, id);
   i32[word + SLOT_REPLY_LENGTH] = bytes;
   replyResult(server, word, bytes);
   return 0;
@@ -117,6 +119,7 @@ export function onWrite(server: Server, slot: number, word: number): number {
   const append = !spared && (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_APPEND) !== 0;
   let offset = append ? getSize(store, ino) : getWide(i32, word + SLOT_OFFSET);
   if (positioned && !append) offset = claimPosition(server.ring.segment, id, length);
+  const mode = modeOf(store, ino);
   const bytes = spared
     ? writeSpare(store, caller, ino, offset, length, slot)
     : write(store, caller, ino, offset, length, server.ringId, payload);
@@ -128,9 +131,21 @@ export function onWrite(server: Server, slot: number, word: number): number {
       movePosition(server.ring.segment, id, offset + length, offset + Math.max(bytes, 0));
   }
   if (bytes < 0) return bytes;
+  if (bytes > 0 && server.notifier.active) noteWritten(server, id, ino, mode);
   setWide(i32, word + SLOT_REPLY_OFFSET, offset + bytes);
   replyResult(server, word, bytes);
   return 0;
+}
+
+/** A write may take set-id bits away first, which is a change of attributes. `mode`: as it was before. */
+export function noteWritten(
+  { notifier, store }: Server,
+  id: number,
+  ino: number,
+  mode: number,
+): void {
+  if (modeOf(store, ino) !== mode) notifyDescription(notifier, id, IN_ATTRIB);
+  notifyWrite(notifier, id);
 }
 
 /** The part of a write that a client cannot do: it moves the bytes itself (adr 0006). */
@@ -161,6 +176,7 @@ export function onReaddir(server: Server, slot: number, word: number): number {
   const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
   const status = readdir(server.store, inodeOf(descriptions, id), noatime, dirents);
   if (status !== 0) return status;
+  if (server.notifier.active) notifyRead(server.notifier, id);
   const bytes = dirents.at - room;
   if (bytes > 0) setWide(i32, state + DESCRIPTION_STATE_POSITION, dirents.position);
   i32[word + SLOT_REPLY_LENGTH] = bytes;
@@ -199,15 +215,19 @@ export function onFallocate(server: Server, word: number): number {
   if (id === 0 || (openFlagsOf(descriptions, id) & O_PATH) !== 0) return -EBADF;
   const caller = takeCaller(server, word);
   takeFileSizeLimit(server, word);
-  return fallocate(
+  const ino = inodeOf(descriptions, id);
+  const before = modeOf(server.store, ino);
+  const status = fallocate(
     server.store,
     caller,
-    inodeOf(descriptions, id),
+    ino,
     openFlagsOf(descriptions, id),
     i32[word + SLOT_MODE],
     getWide(i32, word + SLOT_OFFSET),
     getWide(i32, word + SLOT_SIZE),
   );
+  if (status === 0 && server.notifier.active) noteWritten(server, id, ino, before);
+  return status;
 }
 
 export function onCopyFileRange(server: Server, word: number): number {
@@ -243,6 +263,10 @@ export function onCopyFileRange(server: Server, word: number): number {
     i32[word + SLOT_FLAGS] === COPY_OVERLAPPING,
   );
   if (bytes < 0) return bytes;
+  if (bytes > 0 && server.notifier.active) {
+    notifyRead(server.notifier, from);
+    notifyWrite(server.notifier, to);
+  }
   if (fromPositioned) setWide(i32, fromState, fromOffset + bytes);
   if (toPositioned) setWide(i32, toState, toOffset + bytes);
   replyResult(server, word, bytes);

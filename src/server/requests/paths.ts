@@ -1,8 +1,14 @@
 /** Requests that begin with a path. Each returns Slot.status. */
 import {
+  FATTR_ATIME,
   FATTR_ATIME_NOW,
   FATTR_FH,
+  FATTR_GID,
+  FATTR_MODE,
+  FATTR_MTIME,
+  FATTR_MTIME_NOW,
   FATTR_SIZE,
+  FATTR_UID,
   PATH_MAX,
   ROOT_INO,
   SEGMENT_HEADER_SESSION_ID,
@@ -24,6 +30,7 @@ import {
 } from '../../../ringbuf/layout.gen.ts';
 import { lastPathOf, pathOf } from '../../store/dentries.ts';
 import { EBADF, EINVAL, ENOENT } from '../../store/errno.ts';
+import { modeOf } from '../../store/inodes.ts';
 import { setattr } from '../../store/operations/attributes.ts';
 import { link, mkdir, mknod, symlink } from '../../store/operations/create.ts';
 import { isWritable } from '../../store/operations/io.ts';
@@ -41,6 +48,16 @@ import {
 import { CROSSED } from '../../store/walk.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, openFlagsOf } from '../descriptions.ts';
+import {
+  IN_ACCESS,
+  IN_ATTRIB,
+  IN_MODIFY,
+  notifyCreated,
+  notifyDescription,
+  notifyPath,
+  notifyRemoved,
+  notifyRenamed,
+} from '../inotify.ts';
 import { syncTimes } from '../nodes.ts';
 import { replyAttributes, replyBytes, replyCrossing, replyResult, replyRoom } from '../reply.ts';
 import {
@@ -119,10 +136,35 @@ export function onSetattr(server: Server, slot: number, word: number): number {
   const described = checkDescription(server, word, flags);
   if (described !== 0) return described;
   syncTimes(server.nodes, server.walk.ino);
+  const mode = modeOf(server.store, server.walk.ino);
   const set = setattr(server.store, caller, server.walk.ino, change);
   if (set !== 0) return set;
+  if (server.notifier.active) notifySetattr(server, word, flags, mode);
   replyAttributes(server, word, server.walk.ino);
   return 0;
+}
+
+/** fsnotify_change() of the kernel. `mode`: as it was before. */
+function notifySetattr(server: Server, word: number, flags: number, mode: number): void {
+  const { valid } = server.change;
+  const { ino } = server.walk;
+  const atime = (valid & (FATTR_ATIME | FATTR_ATIME_NOW)) !== 0;
+  const mtime = (valid & (FATTR_MTIME | FATTR_MTIME_NOW)) !== 0;
+  let which = (atime ? IN_ACCESS : 0) | (mtime ? IN_MODIFY : 0);
+  if ((valid & FATTR_SIZE) !== 0) which = IN_MODIFY;
+  else if ((valid & (FATTR_MODE | FATTR_UID | FATTR_GID)) !== 0) which = IN_ATTRIB;
+  else if (valid === 0 && modeOf(server.store, ino) !== mode) which = IN_ATTRIB;
+  if (which !== 0) notifyFound(server, word, flags, which);
+}
+
+/** To what find() has found: an open file, or an inode with the name that led to it. */
+export function notifyFound(server: Server, word: number, flags: number, which: number): void {
+  const { notifier, walk, path } = server;
+  if (path.length === 0 && (flags & AT_EMPTY_PATH) !== 0) {
+    const id = takeDescription(server, word);
+    if (notifier.holds.has(id)) notifyDescription(notifier, id, which);
+    else notifyPath(notifier, walk.ino, server.descriptions.dentries[id], which);
+  } else notifyPath(notifier, walk.ino, walk.dentry, which);
 }
 
 /** FATTR_FH is a promise about the description, which the server knows better. */
@@ -163,7 +205,13 @@ export function onSymlink(server: Server, slot: number, word: number): number {
     scratch[i] = c;
   }
   const status = symlink(server.store, caller, server.walk, path, scratch, 0, path2.length);
+  if (status === 0) noteCreated(server);
   return finishWalk(server, slot, word, status);
+}
+
+/** walk.ino has just got the name that the walk found missing. */
+function noteCreated({ notifier, walk }: Server): void {
+  if (notifier.active) notifyCreated(notifier, walk, walk.ino);
 }
 
 export function onMknod(server: Server, slot: number, word: number): number {
@@ -173,6 +221,7 @@ export function onMknod(server: Server, slot: number, word: number): number {
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
   const status = mknod(server.store, caller, server.walk, server.path, mode, rdev);
+  if (status === 0) noteCreated(server);
   return finishWalk(server, slot, word, status);
 }
 
@@ -182,6 +231,7 @@ export function onMkdir(server: Server, slot: number, word: number): number {
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
   const status = mkdir(server.store, caller, server.walk, server.path, mode);
+  if (status === 0) noteCreated(server);
   return finishWalk(server, slot, word, status);
 }
 
@@ -190,6 +240,7 @@ export function onUnlink(server: Server, slot: number, word: number): number {
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
   const status = unlink(server.store, caller, server.walk, server.path);
+  if (status === 0 && server.notifier.active) notifyRemoved(server.notifier, server.walk, false);
   return finishWalk(server, slot, word, status);
 }
 
@@ -198,6 +249,7 @@ export function onRmdir(server: Server, slot: number, word: number): number {
   const taken = takePath(server, slot, word);
   if (taken !== 0) return taken;
   const status = rmdir(server.store, caller, server.walk, server.path);
+  if (status === 0 && server.notifier.active) notifyRemoved(server.notifier, server.walk, true);
   return finishWalk(server, slot, word, status);
 }
 
@@ -209,7 +261,12 @@ export function onLink(server: Server, slot: number, word: number): number {
   if (status !== 0) return finishWalk(server, slot, word, status);
   const taken = takePath2(server, slot, word);
   if (taken !== 0) return taken;
-  return finishWalk(server, slot, word, link(store, caller, walk.ino, walk2, path2));
+  const linked = link(store, caller, walk.ino, walk2, path2);
+  if (linked === 0 && server.notifier.active) {
+    notifyPath(server.notifier, walk.ino, 0, IN_ATTRIB);
+    notifyCreated(server.notifier, walk2, walk.ino);
+  }
+  return finishWalk(server, slot, word, linked);
 }
 
 export function onRename(server: Server, slot: number, word: number): number {
@@ -219,6 +276,7 @@ export function onRename(server: Server, slot: number, word: number): number {
   const taken = takePath(server, slot, word) || takePath2(server, slot, word);
   if (taken !== 0) return taken;
   const status = rename(store, caller, walk, path, walk2, path2, flags);
+  if (status === 0 && server.notifier.active) notifyRenamed(server.notifier, walk, walk2, flags);
   return finishWalk(server, slot, word, status);
 }
 

@@ -29,6 +29,7 @@ import { may } from '../../store/permission.ts';
 import { MAY_WRITE, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../store/posix.ts';
 import { getWide } from '../../store/wide.ts';
 import { descriptionWord, dropReference, openDescription, stateWord } from '../descriptions.ts';
+import { notifyCreated } from '../inotify.ts';
 import { deviceFile, ensureFifo, isInFlight, nodeName, noteSocket, sweepLate } from '../nodes.ts';
 import { sweepDescriptions } from '../reclaim.ts';
 import { replyAttributes, replyBytes } from '../reply.ts';
@@ -71,6 +72,7 @@ export function onBind(server: Server, slot: number, word: number): number {
   if (status !== 0)
     return finishWalk(server, slot, word, status === -EEXIST ? -EADDRINUSE : status);
   noteSocket(nodes, walk.ino, address, SPECIAL_BOUND);
+  if (server.notifier.active) notifyCreated(server.notifier, walk, walk.ino);
   replyAttributes(server, word, walk.ino);
   return 0;
 }

@@ -11,9 +11,10 @@ import { E2BIG, EINVAL, ERANGE } from '../../store/errno.ts';
 import { getxattr, listxattr, removexattr, setxattr } from '../../store/operations/xattr.ts';
 import { AT_SYMLINK_NOFOLLOW } from '../../store/posix.ts';
 import { getWide } from '../../store/wide.ts';
+import { IN_ATTRIB } from '../inotify.ts';
 import { replyBytes, replyResult } from '../reply.ts';
 import { type Server, takeCaller, takePayload, takeText } from '../request.ts';
-import { find, finishWalk } from './paths.ts';
+import { find, finishWalk, notifyFound } from './paths.ts';
 
 /** The name of the request under way, out of reach of its client. */
 const name = new Uint8Array(XATTR_NAME_MAX);
@@ -60,7 +61,10 @@ export function onSetxattr(server: Server, slot: number, word: number): number {
   const payload = takePayload(server, slot, word, pathLength + length + size);
   if (payload < 0) return payload;
   const at = payload + pathLength + length;
-  return setxattr(store, caller, walk.ino, name, length, u8, at, size, flags);
+  const status = setxattr(store, caller, walk.ino, name, length, u8, at, size, flags);
+  if (status === 0 && server.notifier.active)
+    notifyFound(server, word, i32[word + SLOT_FLAGS], IN_ATTRIB);
+  return status;
 }
 
 export function onGetxattr(server: Server, slot: number, word: number): number {
@@ -87,7 +91,11 @@ export function onRemovexattr(server: Server, slot: number, word: number): numbe
   const found = findFile(server, slot, word);
   if (found !== 0) return finishWalk(server, slot, word, found);
   const length = takeName(server, slot, word);
-  return length < 0 ? length : removexattr(store, caller, walk.ino, name, length);
+  if (length < 0) return length;
+  const status = removexattr(store, caller, walk.ino, name, length);
+  if (status === 0 && server.notifier.active)
+    notifyFound(server, word, server.i32[word + SLOT_FLAGS], IN_ATTRIB);
+  return status;
 }
 
 /** `length` bytes of `out`, or only how many there are when the caller has no room. */

@@ -99,7 +99,9 @@ export function create(
   if (status !== 0) return status;
   if (walk.ino === 0) {
     // Whoever makes the file may use it as asked, whatever its mode says.
-    return createNode(store, caller, walk, S_IFREG | (mode & S_IALLUGO), 0);
+    const made = createNode(store, caller, walk, S_IFREG | (mode & S_IALLUGO), 0);
+    walk.created = made === 0;
+    return made;
   }
   if ((flags & O_EXCL) !== 0) return -EEXIST;
   if (isDirectory(store, walk.ino)) return -EISDIR;
@@ -108,7 +110,7 @@ export function create(
   return openInode(store, caller, walk.ino, flags);
 }
 
-/** open(2) with O_TMPFILE: `path` names the directory → ino of a nameless file, CROSSED or -errno. */
+/** open(2) with O_TMPFILE: `path` names the directory → 0 with a nameless walk.ino in walk.parent, CROSSED or -errno. */
 export function openTemporary(
   store: Store,
   caller: Caller,
@@ -124,6 +126,8 @@ export function openTemporary(
   if (!isDirectory(store, walk.ino)) return -ENOTDIR;
   const ino = makeTemporary(store, caller, walk.ino, mode, (flags & O_EXCL) === 0);
   if (ino < 0) return ino;
+  walk.parent = walk.ino;
+  walk.dentry = 0;
   walk.ino = ino;
   return 0;
 }

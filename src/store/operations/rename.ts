@@ -72,17 +72,21 @@ export function rename(
 
 /**
  * RENAME_WHITEOUT: character device 0 takes the place of the source, as an overlay file system wants it
- * → 0 or -ENOSPC with nothing changed.
+ * → 0 or -ENOSPC with nothing changed. The walks keep the inodes that they found.
  */
 function renameWithWhiteout(store: Store, caller: Caller, from: Walk, to: Walk): number {
   const ino = makeInode(store, caller, from.parent, S_IFCHR, 0);
   if (ino < 0) return ino;
+  const moved = from.ino;
   if (to.ino !== 0) {
     // It gives back the record that the whiteout's name needs.
     replace(store, to.dentry, from.dentry);
-    return nameInode(store, from, ino);
+    const named = nameInode(store, from, ino);
+    from.ino = moved;
+    return named;
   }
   const named = nameInode(store, to, ino);
+  to.ino = 0;
   if (named === 0) exchange(store, from.dentry, to.dentry);
   return named;
 }
