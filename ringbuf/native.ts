@@ -78,7 +78,7 @@ export interface Native {
   touchPath(path: Uint8Array, which: number): number;
   /** The same of an open file, O_PATH included. */
   touchDescriptor(fd: number, which: number): number;
-  /** mkdir, or a new file of one byte without blocks; readable for all → 0 or -errno. */
+  /** mkdir, or a new file of one byte without blocks; for us alone → 0 or -errno. */
   makeShadow(path: Uint8Array, directory: number): number;
   /** renameat2 → 0 or -errno. */
   renamePath(from: Uint8Array, to: Uint8Array, flags: number): number;

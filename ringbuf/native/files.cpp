@@ -82,12 +82,12 @@ napi_value touch_descriptor(napi_env env, napi_callback_info info) {
   return outcome(env, done != 0 && errno == EINVAL ? futimens(fd, stamps.times) : done);
 }
 
-/** A directory, or a file of one byte that takes no memory: readable for all, ours to change. */
+/** A directory, or a file of one byte that takes no memory: for us to change. */
 int make_shadow_at(const char* path, bool directory) {
-  if (directory) return mkdir(path, 0755) != 0 ? -1 : chmod(path, 0755);
-  const int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (directory) return mkdir(path, 0700);
+  const int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return -1;
-  const int done = fchmod(fd, 0644) != 0 ? -1 : ftruncate(fd, 1);
+  const int done = ftruncate(fd, 1);
   close(fd);
   return done;
 }

@@ -43,9 +43,9 @@ import { createWalk, type Walk } from '../store/walk.ts';
 import { getWide } from '../store/wide.ts';
 import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descriptions.ts';
 import { createGrants, type Grants } from './grants.ts';
-import { createNotifier, type Notifier } from './inotify.ts';
 import { type Nodes, openNodes } from './nodes.ts';
 import { type Copies, createCopies } from './requests/exec.ts';
+import { createNotifier, type Notifier } from './shadows.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** Everything that serving needs: one object per worker, its parts reused for every request. */

@@ -30,7 +30,7 @@ import {
 } from './control.ts';
 import { settleIdle } from './descriptions.ts';
 import { dispatch } from './dispatch.ts';
-import { flushGone, sweepWatches } from './inotify.ts';
+import { flushGone } from './inotify.ts';
 import { wakeAll } from './locks.ts';
 import { needsSweep } from './nodes.ts';
 import { reclaimProcess, reclaimSlots, sweepDescriptions } from './reclaim.ts';
@@ -38,6 +38,7 @@ import { createServer, type Server } from './request.ts';
 import { answerImage } from './requests/control.ts';
 import { tendLocks } from './requests/locks.ts';
 import { sweepSpecial } from './requests/special.ts';
+import { sweepWatches } from './watchers.ts';
 
 const port = parentPort!;
 const input = workerData as WorkerInput;

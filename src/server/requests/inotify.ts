@@ -4,9 +4,9 @@ import { ENOTDIR } from '../../store/errno.ts';
 import { isDirectory } from '../../store/inodes.ts';
 import { may } from '../../store/permission.ts';
 import { MAY_READ } from '../../store/posix.ts';
-import { watch } from '../inotify.ts';
 import { replyBytes } from '../reply.ts';
 import { type Server, takeCaller } from '../request.ts';
+import { watch } from '../shadows.ts';
 import { find, finishWalk } from './paths.ts';
 
 /** sys/inotify.h */
