@@ -104,9 +104,8 @@ napi_value rename_path(napi_env env, napi_callback_info info) {
   const std::string from = path_of(arguments, 0), to = path_of(arguments, 1);
   if (from.empty() || to.empty()) return nullptr;
   const auto flags = static_cast<unsigned>(arguments.integer(2));
-  return outcome(
-      env, static_cast<int>(
-               syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags)));
+  return outcome(env, static_cast<int>(syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD,
+                                               to.c_str(), flags)));
 }
 
 napi_value is_range_locked(napi_env env, napi_callback_info info) {
@@ -171,8 +170,9 @@ napi_value set_xattr(napi_env env, napi_callback_info info) {
 }  // namespace
 
 const Method file_methods[] = {
-    {"listXattrs", list_xattrs}, {"getXattr", get_xattr}, {"setXattr", set_xattr},
-    {"setTimes", set_times},     {"makeNode", make_node}, {"isRangeLocked", is_range_locked},
+    {"listXattrs", list_xattrs}, {"getXattr", get_xattr},
+    {"setXattr", set_xattr},     {"setTimes", set_times},
+    {"makeNode", make_node},     {"isRangeLocked", is_range_locked},
     {"touchPath", touch_path},   {"touchDescriptor", touch_descriptor},
     {"makeShadow", make_shadow}, {"renamePath", rename_path},
     {nullptr, nullptr},
