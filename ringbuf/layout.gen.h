@@ -7,10 +7,10 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xef3e6f9e58fe00c5ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x23d02f42369b1631ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x471f7883148058bULL;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1479b0d7932e19c1ULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;
@@ -58,8 +58,12 @@ inline constexpr std::uint64_t BT_FDS_MAX = 64512ULL;
 inline constexpr std::uint64_t BT_OPEN_TO_EXECUTE = 32ULL;
 /** Most that the server holds of copies of programs that the kernel runs. */
 inline constexpr std::uint64_t BT_EXEC_COPIES_BYTES = 1073741824ULL;
-/** Live memory maps of tree files per process. */
+/** Open file descriptions that the memory maps of a process hold. */
 inline constexpr std::uint64_t BT_MAPPINGS_MAX = 1024ULL;
+/** SETUPMAPPING: the map is there already, no time moves. */
+inline constexpr std::uint64_t BT_MAPPING_MORE = 268435456ULL;
+/** SETUPMAPPING: a page of the range was touched, its holes get blocks. */
+inline constexpr std::uint64_t BT_MAPPING_TOUCH = 536870912ULL;
 /** Payload slab of a slot; larger transfers go in pieces. */
 inline constexpr std::uint64_t BT_SLAB_SIZE = 1048576ULL;
 /** Slab bytes that a client backs when it first claims a slot. */

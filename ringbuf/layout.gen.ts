@@ -4,10 +4,10 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xef3e6f9e58fe00c5n;
+export const SCHEMA_HASH = 0x23d02f42369b1631n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
-export const IMAGE_CALLS_HASH = 0x471f7883148058bn;
+export const IMAGE_CALLS_HASH = 0x1479b0d7932e19c1n;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */
@@ -54,8 +54,12 @@ export const FDS_MAX = 64512;
 export const OPEN_TO_EXECUTE = 32;
 /** Most that the server holds of copies of programs that the kernel runs. */
 export const EXEC_COPIES_BYTES = 1073741824;
-/** Live memory maps of tree files per process. */
+/** Open file descriptions that the memory maps of a process hold. */
 export const MAPPINGS_MAX = 1024;
+/** SETUPMAPPING: the map is there already, no time moves. */
+export const MAPPING_MORE = 268435456;
+/** SETUPMAPPING: a page of the range was touched, its holes get blocks. */
+export const MAPPING_TOUCH = 536870912;
 /** Payload slab of a slot; larger transfers go in pieces. */
 export const SLAB_SIZE = 1048576;
 /** Slab bytes that a client backs when it first claims a slot. */

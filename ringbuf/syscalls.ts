@@ -43,7 +43,7 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     221:fadvise64 277:sync_file_range 278:vmsplice 285:fallocate 295:preadv 296:pwritev 306:syncfs
     327:preadv2 328:pwritev2 443:quotactl_fd 451:cachestat`,
   ask: `
-    2:open 3:close 4:stat 6:lstat 9:mmap 10:mprotect 11:munmap 12:brk 21:access 25:mremap 26:msync 33:dup2
+    2:open 3:close 4:stat 6:lstat 9:mmap 10:mprotect 11:munmap 12:brk 13:rt_sigaction 21:access 25:mremap 26:msync 28:madvise 33:dup2
     40:sendfile 42:connect 43:accept 44:sendto 45:recvfrom 46:sendmsg 47:recvmsg 49:bind
     51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 67:shmdt 76:truncate 78:getdents 79:getcwd 80:chdir 81:fchdir
     82:rename 83:mkdir 84:rmdir 85:creat 86:link 87:unlink 88:symlink 89:readlink 90:chmod 92:chown
@@ -51,17 +51,17 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     119:setresgid 122:setfsuid 123:setfsgid 132:utime 133:mknod 137:statfs 155:pivot_root
     160:setrlimit 161:chroot 162:sync 163:acct 165:mount 166:umount2 167:swapon 168:swapoff
     209:io_submit 188:setxattr 189:lsetxattr 191:getxattr 192:lgetxattr 194:listxattr 195:llistxattr
-    197:removexattr 198:lremovexattr 217:getdents64 231:exit_group 235:utimes 254:inotify_add_watch 257:openat
+    197:removexattr 198:lremovexattr 216:remap_file_pages 217:getdents64 231:exit_group 235:utimes 254:inotify_add_watch 257:openat
     258:mkdirat 259:mknodat 260:fchownat 261:futimesat 262:newfstatat 263:unlinkat 264:renameat
     265:linkat 266:symlinkat 267:readlinkat 268:fchmodat 269:faccessat 275:splice 276:tee
     280:utimensat 292:dup3 301:fanotify_mark 302:prlimit64 303:name_to_handle_at
-    304:open_by_handle_at 316:renameat2 322:execveat 326:copy_file_range 332:statx
+    304:open_by_handle_at 316:renameat2 322:execveat 326:copy_file_range 329:pkey_mprotect 332:statx
     425:io_uring_setup 428:open_tree 429:move_mount 433:fspick 435:clone3 436:close_range
     437:openat2 438:pidfd_getfd 439:faccessat2 442:mount_setattr 452:fchmodat2 463:setxattrat 464:getxattrat
     465:listxattrat 466:removexattrat 467:open_tree_attr 468:file_getattr 469:file_setattr`,
   later: `
-    28:madvise 126:capset 179:quotactl 206:io_setup
-    216:remap_file_pages 233:epoll_ctl 272:unshare 308:setns
+    126:capset 179:quotactl 206:io_setup
+    233:epoll_ctl 272:unshare 308:setns
     313:finit_module 320:kexec_file_load 321:bpf 431:fsconfig`,
 };
 

@@ -140,8 +140,13 @@ BTFUSE_HANDLER(pidfd_getfd);
 BTFUSE_HANDLER(mmap);
 BTFUSE_HANDLER(munmap);
 BTFUSE_HANDLER(mprotect);
-BTFUSE_HANDLER(mremap);
 BTFUSE_HANDLER(msync);
+BTFUSE_HANDLER(madvise);
+BTFUSE_HANDLER(remap_file_pages);
+// remap.cpp
+BTFUSE_HANDLER(mremap);
+// bus.cpp
+BTFUSE_HANDLER(rt_sigaction);
 BTFUSE_HANDLER(brk);
 BTFUSE_HANDLER(shmdt);
 // process.cpp

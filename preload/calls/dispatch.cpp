@@ -160,6 +160,10 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
       ROUTE(mprotect);
       ROUTE(mremap);
       ROUTE(msync);
+      ROUTE(madvise);
+      ROUTE_TO(pkey_mprotect, sys_mprotect);
+      ROUTE(remap_file_pages);
+      ROUTE(rt_sigaction);
       ROUTE(brk);
       ROUTE(shmdt);
       ROUTE(fork);

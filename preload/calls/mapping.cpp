@@ -9,13 +9,15 @@
 #include "calls.h"
 #include "io.h"
 #include "mappings.h"
+#include "remap.h"
 #include "user_memory.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
 #endif
 
 namespace btfuse {
@@ -31,9 +33,6 @@ constexpr int kPlaceFlags = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT;
 
 uint64_t page_up(uint64_t size) {
   return (size + kPageMask) & ~kPageMask;
-}
-bool failed(long address) {
-  return address < 0 && address > -4096;
 }
 bool is_shared(int flags) {
   return (flags & MAP_TYPE) != MAP_PRIVATE;
@@ -60,7 +59,8 @@ long check_map(uint32_t id, uint64_t size, int protection, int flags, uint64_t o
 }
 
 /** /dev/shm may be mounted noexec: then private pages that may run are copies. */
-long copy_executable(Mapping& mapping, uint64_t address, uint64_t length, uint64_t data_offset) {
+long copy_executable(const Mapping& mapping, uint64_t address, uint64_t length,
+                     uint64_t data_offset) {
   long result = kernel(SYS_mmap, address, length, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (failed(result)) return result;
@@ -73,7 +73,7 @@ long copy_executable(Mapping& mapping, uint64_t address, uint64_t length, uint64
 }
 
 /** `length` bytes of the data segment at an address that is reserved already. 0 or -errno. */
-long place_pages(Mapping& mapping, uint64_t address, uint64_t length, uint64_t data_offset) {
+long place_pages(const Mapping& mapping, uint64_t address, uint64_t length, uint64_t data_offset) {
   int flags = MAP_FIXED | (is_shared(mapping.flags) ? MAP_SHARED : MAP_PRIVATE) |
               (mapping.flags & kPageFlags);
   long result =
@@ -83,15 +83,21 @@ long place_pages(Mapping& mapping, uint64_t address, uint64_t length, uint64_t d
   return failed(result) ? result : 0;
 }
 
-/** One SETUPMAPPING: pages from mapping.covered on. Sets `full` when the reply had no more room. */
-long cover_once(Thread& self, Mapping& mapping, uint64_t user_stack, bool& full) {
+/** A run of pages that is to be mapped, from `at` on. */
+struct Range {
+  uint64_t at, end;
+  uint32_t how;  ///< MAPPING_MORE, MAPPING_TOUCH
+};
+
+/** One SETUPMAPPING: moves range.at. Sets `full` when the reply had no more room. */
+long cover_once(Thread& self, Mapping& mapping, Range& range, uint64_t user_stack, bool& full) {
   full = false;
   Slot* slot = begin_on(self, BT_OP_SETUPMAPPING, mapping.description, user_stack);
   if (slot == nullptr) return -EIO;
-  slot->offset = mapping.offset + (int64_t)(mapping.covered - mapping.start);
-  slot->size = mapping.end - mapping.covered;
+  slot->offset = mapping.offset + (int64_t)(range.at - mapping.start);
+  slot->size = range.end - range.at;
   slot->mode = (uint32_t)mapping.protection;
-  slot->flags = is_shared(mapping.flags) ? MAP_SHARED : MAP_PRIVATE;
+  slot->flags = (is_shared(mapping.flags) ? MAP_SHARED : MAP_PRIVATE) | range.how;
   long result = transact(slot);
   if (result == 0) {
     uint32_t count = slot->reply_length / sizeof(DirectExtent);
@@ -99,10 +105,12 @@ long cover_once(Thread& self, Mapping& mapping, uint64_t user_stack, bool& full)
     auto* extents = (const DirectExtent*)reply_payload(slot);
     for (uint32_t i = 0; i < count && i < BT_EXTENTS_PER_REPLY && result == 0; i++) {
       uint64_t length = page_up(extents[i].length);
-      if (length > mapping.end - mapping.covered) length = mapping.end - mapping.covered;
+      if (length > range.end - range.at) length = range.end - range.at;
       if (length == 0) break;
-      result = place_pages(mapping, mapping.covered, length, extents[i].data_offset);
-      if (result == 0) mapping.covered += length;
+      uint64_t from = extents[i].data_offset;
+      if (from == 0) note_gaps();
+      result = place_pages(mapping, range.at, length, from == 0 ? beyond_data() : from);
+      if (result == 0) range.at += length;
     }
   }
   end(self);
@@ -112,12 +120,55 @@ long cover_once(Thread& self, Mapping& mapping, uint64_t user_stack, bool& full)
 }  // namespace
 
 long cover_mapping(Thread& self, Mapping& mapping, uint64_t user_stack) {
+  Range range{mapping.covered, mapping.end, mapping.how};
   bool more = true;
-  while (more && mapping.covered < mapping.end) {
-    long error = cover_once(self, mapping, user_stack, more);
-    if (error != 0) return error;
+  long error = 0;
+  while (more && error == 0 && range.at < range.end)
+    error = cover_once(self, mapping, range, user_stack, more);
+  mapping.covered = range.at;
+  return error;
+}
+
+long uncover_mapping(const Mapping& mapping, uint64_t from) {
+  return place_pages(mapping, from, mapping.end - from, beyond_data());
+}
+
+namespace {
+
+/** Pages around one that is touched in a hole come with it, where that takes nothing away. */
+constexpr uint64_t kAround = 64 * BT_PAGE_SIZE;
+
+Range around(const Mapping& mapping, uint64_t address) {
+  uint64_t page = address & ~kPageMask;
+  // A private map may have pages of its own all around.
+  if (!is_shared(mapping.flags)) return {page, page + BT_PAGE_SIZE, BT_MAPPING_TOUCH};
+  uint64_t start = page & ~(kAround - 1), end = start + kAround;
+  if (start < mapping.start) start = mapping.start;
+  if (end > mapping.covered) end = mapping.covered;
+  return {start, end, BT_MAPPING_MORE | BT_MAPPING_TOUCH};
+}
+
+bool bring_locked(Thread& self, uint64_t address, uint64_t user_stack) {
+  Mapping* mapping = find_mapping(address);
+  if (mapping == nullptr) return false;
+  if (address >= mapping->covered && !extend(self, *mapping, user_stack)) return false;
+  // It may be there already, by another thread's hand, or with all that came just now.
+  if (kernel(SYS_rt_sigprocmask, -1, address & ~7ull, 0, 8) != -EFAULT) return true;
+  if (address >= mapping->covered) return false;
+  Range range = around(*mapping, address);
+  bool more = true;
+  while (more && range.at < range.end) {
+    if (cover_once(self, *mapping, range, user_stack, more) != 0) return false;
   }
-  return 0;
+  return kernel(SYS_rt_sigprocmask, -1, address & ~7ull, 0, 8) != -EFAULT;
+}
+
+}  // namespace
+
+bool bring_page(Thread& self, uint64_t address, uint64_t user_stack) {
+  if (!any_gaps() || !may_touch_mappings(address, 1)) return false;
+  MappingsLock lock;
+  return bring_locked(self, address, user_stack);
 }
 
 namespace {
@@ -126,16 +177,18 @@ namespace {
 long fill(Thread& self, Mapping& mapping, uint64_t address, uint64_t size, uint64_t user_stack) {
   mapping.start = mapping.covered = address;
   mapping.end = address + size;
+  mapping.how = 0;
   long error = cover_mapping(self, mapping, user_stack);
+  mapping.how = BT_MAPPING_MORE;
   uint64_t covered = mapping.covered;
-  if (error == 0 && covered < mapping.end)
-    error = place_pages(mapping, covered, mapping.end - covered, beyond_data());
+  if (error == 0 && covered < mapping.end) error = uncover_mapping(mapping, covered);
   mapping.start = mapping.end = mapping.covered = 0;
   if (error == 0) place_mapping(mapping, address, address + size, covered);
   return error;
 }
 
-/** Address or -errno. The lock is held; `hint`, protection, flags as mmap has them. */
+}  // namespace
+
 long map_file(Thread& self, uint32_t id, uint64_t hint, uint64_t size, int protection, int flags,
               uint64_t offset, uint64_t user_stack) {
   Mapping* mapping = claim_mapping(id);
@@ -157,6 +210,8 @@ long map_file(Thread& self, uint32_t id, uint64_t hint, uint64_t size, int prote
   release_mapping(self, *mapping, user_stack);
   return error;
 }
+
+namespace {
 
 /** mmap of other memory, which may replace maps of ours. */
 Verdict map_other(Call& call, Thread& self) {
@@ -202,7 +257,7 @@ Verdict sys_munmap(Call& call, Thread& self) {
 
 /** A shared map of a file that was not opened for writing stays read-only, though its pages could
  * be written. */
-Verdict sys_mprotect(Call& call, Thread&) {
+Verdict sys_mprotect(Call& call, Thread& self) {
   uint64_t start = (uint64_t)call.args[0], size = page_up((uint64_t)call.args[1]);
   if ((call.args[2] & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE))
     forget_memory(start, size);
@@ -211,113 +266,14 @@ Verdict sys_mprotect(Call& call, Thread&) {
   MappingsLock lock;
   if ((protection & PROT_WRITE) != 0 && any_read_only(start, start + size))
     return done(call, -EACCES);
-  long result = kernel(SYS_mprotect, call.args[0], call.args[1], call.args[2]);
-  if (result == 0) note_protection(start, start + size, protection);
+  // args[3]: the key of pkey_mprotect.
+  long result = kernel(call.nr, call.args[0], call.args[1], call.args[2], call.args[3]);
+  if (result == 0) note_protection(self, start, start + size, protection);
   return done(call, result);
 }
 
-// ---- mremap -------------------------------------------------------------------------------------
-
-namespace {
-
-struct Remap {
-  uint64_t start, size, new_size;
-  int flags;
-  uint64_t target;
-};
-
-/** Grows at its end when the pages behind it are free. Address or -errno. */
-long grow_in_place(Thread& self, Mapping& mapping, const Remap& remap, uint64_t user_stack) {
-  uint64_t end = remap.start + remap.size, more = remap.new_size - remap.size;
-  if (end != mapping.end) return -ENOMEM;
-  long address = kernel(SYS_mmap, end, more, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-  if (!failed(address) && (uint64_t)address != end) kernel(SYS_munmap, address, more);
-  if ((uint64_t)address != end) return -ENOMEM;
-  Mapping grown = mapping;
-  grown.end = end + more;
-  long error = cover_mapping(self, grown, user_stack);
-  if (error == 0 && grown.covered < grown.end)
-    error = place_pages(grown, grown.covered, grown.end - grown.covered, beyond_data());
-  if (error != 0) {
-    kernel(SYS_munmap, end, more);
-    return error;
-  }
-  place_mapping(mapping, grown.start, grown.end, grown.covered);
-  return (long)remap.start;
-}
-
-/** Pages that a private map has changed are its own: they go along as bytes. */
-void carry_private(const Mapping& mapping, const Remap& remap, uint64_t to) {
-  int both = PROT_READ | PROT_WRITE;
-  if (is_shared(mapping.flags) || (mapping.protection & both) != both) return;
-  uint64_t covered = mapping.covered > remap.start ? mapping.covered - remap.start : 0;
-  uint64_t size = remap.size < remap.new_size ? remap.size : remap.new_size;
-  memcpy((void*)to, (void*)remap.start, covered < size ? covered : size);
-}
-
-long move_map(Thread& self, const Mapping& mapping, const Remap& remap, uint64_t user_stack) {
-  bool fixed = (remap.flags & MREMAP_FIXED) != 0;
-  int flags = (mapping.flags & ~kPlaceFlags) | (fixed ? MAP_FIXED : 0);
-  uint64_t offset = (uint64_t)mapping.offset + (remap.start - mapping.start);
-  // A copy: entries may be cut while the new map is made.
-  Mapping old = mapping;
-  long address = map_file(self, old.description, fixed ? remap.target : 0, remap.new_size,
-                          old.protection, flags, offset, user_stack);
-  if (failed(address) || remap.size == 0) return address;
-  carry_private(old, remap, (uint64_t)address);
-  kernel(SYS_munmap, remap.start, remap.size);
-  forget_mappings(self, remap.start, remap.start + remap.size, user_stack);
-  return address;
-}
-
-long shrink(Thread& self, const Remap& remap, uint64_t user_stack) {
-  uint64_t from = remap.start + remap.new_size, to = remap.start + remap.size;
-  if (from == to) return (long)remap.start;
-  kernel(SYS_munmap, from, to - from);
-  forget_mappings(self, from, to, user_stack);
-  return (long)remap.start;
-}
-
-bool overlap(const Remap& remap) {
-  return remap.target < remap.start + remap.size && remap.start < remap.target + remap.new_size;
-}
-
-long remap_file(Thread& self, Mapping& mapping, const Remap& remap, uint64_t user_stack) {
-  bool fixed = (remap.flags & MREMAP_FIXED) != 0;
-  if (remap.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) return -EINVAL;
-  if (fixed && (remap.flags & MREMAP_MAYMOVE) == 0) return -EINVAL;
-  if ((remap.start & kPageMask) || remap.new_size == 0) return -EINVAL;
-  if (fixed && ((remap.target & kPageMask) || overlap(remap))) return -EINVAL;
-  if (remap.start + remap.size > mapping.end) return -EFAULT;
-  if (!fixed && remap.new_size <= remap.size) return shrink(self, remap, user_stack);
-  if (!fixed && remap.size > 0) {
-    long address = grow_in_place(self, mapping, remap, user_stack);
-    if (!failed(address)) return address;
-  }
-  if ((remap.flags & MREMAP_MAYMOVE) == 0) return -ENOMEM;
-  return move_map(self, mapping, remap, user_stack);
-}
-
-}  // namespace
-
-Verdict sys_mremap(Call& call, Thread& self) {
-  const long* a = call.args;
-  Remap remap{(uint64_t)a[0], page_up((uint64_t)a[1]), page_up((uint64_t)a[2]), (int)a[3],
-              (uint64_t)a[4]};
-  forget_memory(remap.start, remap.size);
-  if (remap.flags & MREMAP_FIXED) forget_memory(remap.target, remap.new_size);
-  bool ours = may_touch_mappings(remap.start, remap.size | 1);
-  bool onto_ours = (remap.flags & MREMAP_FIXED) && may_touch_mappings(remap.target, remap.new_size);
-  if (!ours && !onto_ours) return Verdict::PASS;
-  MappingsLock lock;
-  Mapping* mapping = find_mapping(remap.start);
-  if (mapping != nullptr) return done(call, remap_file(self, *mapping, remap, call.stack));
-  long address = kernel(SYS_mremap, a[0], a[1], a[2], a[3], a[4]);
-  if (!failed(address) && onto_ours)
-    forget_mappings(self, remap.target, remap.target + remap.new_size, call.stack);
-  return done(call, address);
-}
+// ---- memory that goes
+// ----------------------------------------------------------------------------
 
 /** A heap that shrinks: everything from the new end on. Where it stands is not known here. */
 Verdict sys_brk(Call& call, Thread&) {
@@ -330,6 +286,77 @@ Verdict sys_brk(Call& call, Thread&) {
 Verdict sys_shmdt(Call& call, Thread&) {
   forget_memory((uint64_t)call.args[0], kHeapMax);
   return Verdict::PASS;
+}
+
+// ---- advice -------------------------------------------------------------------------------------
+
+namespace {
+
+/** MADV_REMOVE: a hole in the file, not in the data segment. Goes through the maps in their order.
+ */
+long punch(Thread& self, uint64_t start, uint64_t end, uint64_t user_stack) {
+  for (uint64_t at = start; at < end;) {
+    const Mapping* mapping = find_mapping(at);
+    if (mapping == nullptr) return -EINVAL;
+    const uint32_t id = mapping->description;
+    const bool writes = (description_record(id)->open_flags & O_ACCMODE) == O_RDWR;
+    if (!is_shared(mapping->flags) || !writes) return -EACCES;
+    const uint64_t piece = (mapping->end < end ? mapping->end : end) - at;
+    Slot* slot = begin_on(self, BT_OP_FALLOCATE, id, user_stack);
+    if (slot == nullptr) return -EIO;
+    slot->mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    slot->offset = mapping->offset + (int64_t)(at - mapping->start);
+    slot->size = piece;
+    slot->file_size_limit = ~0ull;
+    long result = transact(slot);
+    btfuse::end(self);
+    if (result != 0) return result;
+    at += piece;
+  }
+  return 0;
+}
+
+/** Pages that the kernel is about to touch for the program. */
+void bring_range(Thread& self, uint64_t start, uint64_t end, uint64_t user_stack) {
+  if (!any_gaps()) return;
+  for (uint64_t at = start; at < end; at += BT_PAGE_SIZE) {
+    if (kernel(SYS_rt_sigprocmask, -1, at, 0, 8) == -EFAULT && !bring_locked(self, at, user_stack))
+      return;
+  }
+}
+
+}  // namespace
+
+Verdict sys_madvise(Call& call, Thread& self) {
+  uint64_t start = (uint64_t)call.args[0], size = page_up((uint64_t)call.args[1]);
+  long advice = call.args[2];
+  bool ours =
+      advice == MADV_REMOVE || advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+  if (!ours || size == 0 || (start & kPageMask) || !may_touch_mappings(start, size))
+    return Verdict::PASS;
+  MappingsLock lock;
+  if (find_mapping(start) == nullptr) return Verdict::PASS;
+  if (advice == MADV_REMOVE) return done(call, punch(self, start, start + size, call.stack));
+  bring_range(self, start, start + size, call.stack);
+  return Verdict::PASS;
+}
+
+/** A map of the same file at another place of it, as the kernel does it since 4.0. */
+Verdict sys_remap_file_pages(Call& call, Thread& self) {
+  uint64_t start = (uint64_t)call.args[0] & ~kPageMask;
+  uint64_t size = (uint64_t)call.args[1] & ~kPageMask, page = (uint64_t)call.args[3];
+  if (!may_touch_mappings(start, size | 1)) return Verdict::PASS;
+  MappingsLock lock;
+  const Mapping* mapping = find_mapping(start);
+  if (mapping == nullptr) return Verdict::PASS;
+  if (call.args[2] != 0 || size == 0 || start + size > mapping->end || !is_shared(mapping->flags) ||
+      page > (uint64_t)INT64_MAX / BT_PAGE_SIZE)
+    return done(call, -EINVAL);
+  forget_memory(start, size);
+  int flags = (mapping->flags & ~kPlaceFlags) | MAP_FIXED;
+  long address = map_file(self, mapping->description, start, size, mapping->protection, flags,
+                          page * BT_PAGE_SIZE, call.stack);
+  return done(call, failed(address) ? address : 0);
 }
 
 /** On the pages themselves the kernel's own msync is right: tmpfs changes no time for it either. */

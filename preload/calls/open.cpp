@@ -8,6 +8,7 @@
 #include "../client/idle.h"
 #include "../client/memory.h"
 #include "descriptors.h"
+#include "mappings.h"
 #include "io.h"
 #include "nodes.h"
 #include "proc_listing.h"
@@ -139,6 +140,7 @@ Verdict open_with(Call& call, Thread& self, PathCall paths, uint32_t flags, Fill
   end(self);
   if (status != 0) return done(call, status);
   if (flags & (O_EXCL | O_TRUNC)) expect_growth(self, description, 0);
+  if (flags & O_TRUNC) resize_mappings(self, description, call.stack);
   return done(call, install(self, description, (flags & O_CLOEXEC) != 0));
 }
 

@@ -180,6 +180,7 @@ void begin_forked(Thread& self, uint32_t child, const Pending& mine) {
   forget_slots(self);
   self.process = 0;
   reset_mappings_lock();
+  catch_bus_errors_again();
   client.pid = (uint32_t)kernel(SYS_getpid);
   if (child == 0) return;  // CLONE_FILES: the record is shared as the descriptors are
   client.process = child;

@@ -41,7 +41,7 @@ Verdict sys_truncate(Call& call, Thread& self) {
   Slot* slot = ask(call, self, {.first = {.path = 0}}, fill);
   if (slot == nullptr) return Verdict::DONE;
   Verdict verdict = reply_size(call, self, slot);
-  if (call.result == 0) extend_mappings(self, 0, call.stack);
+  if (call.result == 0) resize_mappings(self, 0, call.stack);
   return verdict;
 }
 
@@ -56,7 +56,7 @@ Verdict sys_ftruncate(Call& call, Thread& self) {
   slot->flags = AT_EMPTY_PATH;
   transact_plain(slot);
   Verdict verdict = reply_size(call, self, slot);
-  if (call.result == 0) extend_mappings(self, description, call.stack);
+  if (call.result == 0) resize_mappings(self, description, call.stack);
   return verdict;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "../client/memory.h"
+#include "mappings.h"
 
 // linux/mman.h of 5.14
 #ifndef MADV_POPULATE_READ
@@ -40,12 +41,21 @@ void remember(uint64_t* table, uint64_t page) {
   __atomic_store_n(&table[page % kRemembered], page, __ATOMIC_RELAXED);
 }
 
+/** The page may belong to a map of a file that has grown since. */
+bool bring(uint64_t page, uint64_t stack) {
+  if (!any_gaps()) return false;
+  Thread& self = thread;
+  // Perhaps inside a request of this very call.
+  const uint64_t frame = self.depth == 0 || self.depth > kNesting ? 0 : self.frames[self.depth - 1];
+  return bring_page(self, page << kPageShift, frame != 0 ? frame - sizeof(long) : stack);
+}
+
 bool page_readable(uint64_t page, uint64_t stack) {
   if (page == stack >> kPageShift || remembers(readable_pages, page)) return true;
   if (page == 0 || page >= kUserEnd >> kPageShift) return false;
   // The set is read before `how` is looked at: EINVAL means that the read went well.
   long result = kernel(SYS_rt_sigprocmask, -1, page << kPageShift, 0, 8);
-  if (result == -EFAULT) return false;
+  if (result == -EFAULT && !bring(page, stack)) return false;
   remember(readable_pages, page);
   return true;
 }
@@ -55,7 +65,9 @@ bool word_writable(uint64_t word, uint64_t stack) {
   uint64_t page = word >> kPageShift;
   if (page == stack >> kPageShift || remembers(writable_pages, page)) return true;
   if (page == 0 || page >= kUserEnd >> kPageShift) return false;
-  if (kernel(SYS_rt_sigprocmask, SIG_BLOCK, 0, word, 8) == -EFAULT) return false;
+  if (kernel(SYS_rt_sigprocmask, SIG_BLOCK, 0, word, 8) == -EFAULT &&
+      (!bring(page, stack) || kernel(SYS_rt_sigprocmask, SIG_BLOCK, 0, word, 8) == -EFAULT))
+    return false;
   remember(writable_pages, page);
   return true;
 }
@@ -102,7 +114,9 @@ const Access kWrites{writable_pages, writable_inside, MADV_POPULATE_WRITE, true}
 bool probe(const Access& access, uint64_t from, uint64_t stack) {
   const uint64_t page = from >> kPageShift;
   if (!access.writes) return page_readable(page, stack);
-  const long result = kernel(SYS_madvise, page << kPageShift, kPage, access.populate);
+  long result = kernel(SYS_madvise, page << kPageShift, kPage, access.populate);
+  if (result == -EFAULT && bring(page, stack))
+    result = kernel(SYS_madvise, page << kPageShift, kPage, access.populate);
   if (result == -ENOMEM || result == -EINVAL) return bytes_writable(from, stack);
   if (result == 0) remember(access.pages, page);
   return result == 0;

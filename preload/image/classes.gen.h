@@ -3,8 +3,8 @@
 // unsigned char btfuse_call_class[] = { ...this file... };
 // 0 pass, 1 fd, 2 ask: see CallClass in call.h.
 // clang-format off
-1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 2, 2, 2, 0, 0, 0,  // read write open close stat fstat lstat lseek mmap mprotect munmap brk
-1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync
+1, 1, 2, 2, 2, 1, 2, 0, 1, 2, 2, 2, 2, 2, 0, 0,  // read write open close stat fstat lstat lseek mmap mprotect munmap brk rt_sigaction
+1, 1, 1, 1, 1, 2, 0, 0, 0, 2, 2, 0, 2, 0, 0, 0,  // ioctl pread64 pwrite64 readv writev access mremap msync madvise
 1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 2, 2, 2, 2, 2, 2,  // dup dup2 sendfile connect accept sendto recvfrom sendmsg recvmsg
 0, 2, 0, 2, 2, 0, 0, 0, 2, 2, 2, 2, 2, 0, 0, 0,  // bind getsockname getpeername clone fork vfork execve exit
 0, 0, 0, 2, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 2, 2,  // shmdt fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
@@ -16,14 +16,14 @@
 2, 2, 2, 2, 0, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0,  // setrlimit chroot sync acct mount umount2 swapon swapoff
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 1, 2,  // readahead setxattr lsetxattr fsetxattr getxattr
 2, 1, 2, 2, 1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0,  // lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr
-0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0,  // io_submit getdents64 fadvise64
+0, 2, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0, 1, 0, 0,  // io_submit remap_file_pages getdents64 fadvise64
 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0,  // exit_group utimes
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0,  // inotify_add_watch
 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0,  // openat mkdirat mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat
 0, 0, 0, 2, 2, 1, 1, 0, 2, 0, 0, 0, 0, 1, 0, 0,  // splice tee sync_file_range vmsplice utimensat fallocate
 2, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0, 2, 0, 2, 2, 2,  // accept4 dup3 preadv pwritev recvmmsg fanotify_mark prlimit64 name_to_handle_at
 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,  // open_by_handle_at syncfs sendmmsg renameat2
-0, 0, 2, 0, 0, 0, 2, 1, 1, 0, 0, 0, 2, 0, 0, 2,  // execveat copy_file_range preadv2 pwritev2 statx
+0, 0, 2, 0, 0, 0, 2, 1, 1, 2, 0, 0, 2, 0, 0, 2,  // execveat copy_file_range preadv2 pwritev2 pkey_mprotect statx
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,

@@ -329,4 +329,34 @@
         entry   btfuse_entry, 0
         entry   btfuse_entry_small, 1
 
+// SIGBUS (calls/bus.cpp): the program's handler, if it shall have the signal, finds what the kernel gave.
+        .globl  btfuse_bus_entry
+        .hidden btfuse_bus_entry
+        .type   btfuse_bus_entry, @function
+btfuse_bus_entry:
+        push    %rdi
+        push    %rsi
+        push    %rdx
+        call    btfuse_on_bus
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        mov     %rax, %r11
+        xor     %eax, %eax
+        test    %r11, %r11
+        jz      1f
+        jmp     *%r11
+1:      ret
+        .size   btfuse_bus_entry, . - btfuse_bus_entry
+
+// Unwinders know a signal's frame by these bytes. One before belongs to it.
+        nop
+        .globl  btfuse_bus_return
+        .hidden btfuse_bus_return
+        .type   btfuse_bus_return, @function
+btfuse_bus_return:
+        mov     $15, %rax               // rt_sigreturn
+        syscall
+        .size   btfuse_bus_return, . - btfuse_bus_return
+
         .section .note.GNU-stack, "", @progbits

@@ -268,7 +268,8 @@ export function truncate(store: Store, ino: number, size: number): number {
   }
   // The size first: a reader that sees the old blocks then sees a size that does not reach them.
   if (size < old) setSize(store, word, size);
-  zeroTail(store, word, size, old);
+  // Through a map the last page can have been written behind the end of file too.
+  zeroTail(store, word, size, isMapped(store, word) ? Number.POSITIVE_INFINITY : old);
   return discard(store, word, blockUp(size), FILE_BLOCKS_END);
 }
 

@@ -13,6 +13,8 @@ import { getWide } from './wide.ts';
 const RUNS_TOLERATED = 4;
 /** Ranges up to this many blocks (64 MiB) are moved together for a mapping. */
 const MOVE_MAX = 16384;
+/** Holes of more blocks than this (256 MiB), or than half of what is free, get blocks when they are touched. */
+const HOLES_FILLED = 65536;
 
 /**
  * Where the bytes [offset, offset + length) stand, cut at the end of file: pairs (byte offset in the
@@ -54,7 +56,8 @@ function listRuns(
 /**
  * As directExtents for a mapping: `offset` is a multiple of the page size, the pairs cover whole pages
  * up to that of the end of file, holes are given blocks first, and runs are few where the file may be
- * moved → count of pairs, 0 past the end, or -ENOSPC. The caller calls addMap (inodes.ts) afterwards.
+ * moved → count of pairs, 0 past the end, or -ENOSPC. Very large holes stay holes unless `touched`. The
+ * caller calls addMap (inodes.ts) afterwards.
  */
 export function mapExtents(
   store: Store,
@@ -62,6 +65,7 @@ export function mapExtents(
   offset: number,
   length: number,
   out: Float64Array,
+  touched = false,
 ): number {
   const { i32 } = store;
   const word = inodeWord(store, ino);
@@ -70,15 +74,25 @@ export function mapExtents(
   const end = Math.min(blockUp(offset + length), blockUp(size));
   if (first >= end) return 0;
   const mapped = i32[word + INODE_MAPS] !== 0;
-  const status = allocateHoles(store, word, first, end);
+  const holes = touched ? 0 : countHoles(store, word, first, end);
+  const sparse = holes > HOLES_FILLED || holes > blocksLeft(store) / 2;
+  const status = sparse ? 0 : allocateHoles(store, word, first, end);
   if (status < 0) return status;
   wrote(store, word, first, end);
-  if (!mapped && countRuns(store, word, first, end) > RUNS_TOLERATED) {
+  if (!mapped && !sparse && countRuns(store, word, first, end) > RUNS_TOLERATED) {
     gather(store, word, first, end);
   }
   // The rest of the last page is part of the map, and reads as zeros when the first one is made.
   if (!mapped) zeroTail(store, word, size, Number.POSITIVE_INFINITY);
   return listRuns(store, word, offset, end * PAGE_SIZE, out);
+}
+
+function countHoles(store: Store, word: number, first: number, end: number): number {
+  let holes = 0;
+  for (let block = first; block < end; block += found.count) {
+    if (findRun(store, word, block) === 0) holes += Math.min(found.count, end - block);
+  }
+  return holes;
 }
 
 function countRuns(store: Store, word: number, first: number, end: number): number {

@@ -48,6 +48,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'transfers',
     'copies',
     'maps',
+    'maps_grown',
     'locks',
     'locking',
     'processes',

@@ -2,6 +2,8 @@
 import {
   DESCRIPTION_STATE_POSITION,
   DESCRIPTION_STATE_STATUS_FLAGS,
+  MAPPING_MORE,
+  MAPPING_TOUCH,
   PAGE_SIZE,
   REQUEST_POSITION,
   SLOT_FLAGS,
@@ -116,7 +118,8 @@ export function onSetupMapping(server: Server, slot: number, word: number): numb
   if ((openFlags & O_PATH) !== 0) return -EBADF;
   const ino = inodeOf(descriptions, id);
   const protection = i32[word + SLOT_MODE];
-  const shared = (i32[word + SLOT_FLAGS] & MAP_SHARED) !== 0;
+  const flags = i32[word + SLOT_FLAGS];
+  const shared = (flags & MAP_SHARED) !== 0;
   const offset = getWide(i32, word + SLOT_OFFSET);
   const size = getWide(i32, word + SLOT_SIZE);
   if (offset < 0 || size <= 0 || offset % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) return -EINVAL;
@@ -124,15 +127,17 @@ export function onSetupMapping(server: Server, slot: number, word: number): numb
   const writes = shared && (protection & PROT_WRITE) !== 0;
   if (writes && !isWritable(openFlags)) return -EACCES;
   if (!isRegular(store, ino)) return -ENODEV;
-  const count = mapExtents(store, ino, offset, size, server.extents);
+  const touched = (flags & MAPPING_TOUCH) !== 0;
+  const count = mapExtents(store, ino, offset, size, server.extents, touched);
   if (count < 0) return count;
   noteMapping(descriptions, id);
   const bytes = replyExtents(server, slot, word, count);
   // Stores through the map are seen by nobody: the times of the mapping stand for them.
-  if (writes) {
+  const more = (flags & MAPPING_MORE) !== 0;
+  if (writes && !more) {
     now(store);
     modified(store, ino);
-  } else accessed(store, ino);
+  } else if (!more) accessed(store, ino);
   replyResult(server, word, bytes);
   return 0;
 }
