@@ -218,8 +218,8 @@ class Model {
         let at = 0;
         for (let pair = 0; pair < pairs; pair++) {
           const from = out[pair * 2];
-          expect(from).toBeGreaterThan(0);
-          seen.set(store.dataSegment.u8.subarray(from, from + out[pair * 2 + 1]), at);
+          // A hole too large for what is free stays one.
+          if (from !== 0) seen.set(store.dataSegment.u8.subarray(from, from + out[pair * 2 + 1]), at);
           at += out[pair * 2 + 1];
         }
         expect(at).toBe(whole);
