@@ -219,7 +219,8 @@ class Model {
         for (let pair = 0; pair < pairs; pair++) {
           const from = out[pair * 2];
           // A hole too large for what is free stays one.
-          if (from !== 0) seen.set(store.dataSegment.u8.subarray(from, from + out[pair * 2 + 1]), at);
+          if (from !== 0)
+            seen.set(store.dataSegment.u8.subarray(from, from + out[pair * 2 + 1]), at);
           at += out[pair * 2 + 1];
         }
         expect(at).toBe(whole);
