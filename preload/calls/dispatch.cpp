@@ -3,7 +3,9 @@
 #include <errno.h>
 
 #include "calls.h"
+#include "descriptors.h"
 #include "dispatch_refused.h"
+#include "user_memory.h"
 #ifdef BTFUSE_STATIC
 #include "../static/own_exe.h"
 #endif
@@ -98,12 +100,61 @@ Verdict dispatch_paths(Call& call, Thread& self) {
   }
 }
 
+/** Numbers from BT_PRIVATE_FD_MIN on that a descriptor of ours may have where others stood before.
+ */
+constexpr uint32_t kOwnNumbers = 1024 - BT_PRIVATE_FD_MIN;
+
+/** Does the first argument name one of the shim's own descriptors? To the program they are closed.
+ */
+__attribute__((noinline)) bool on_private_fd(const Call& call) {
+  if (!is_private_fd(call.args[0])) return false;
+  if (call.nr < kSyscallsMax && btfuse_call_class[call.nr] == CLASS_FD) return true;
+  switch (call.nr) {
+    case SYS_getdents:
+    case SYS_getdents64:
+    case SYS_sendfile:
+    case SYS_copy_file_range:
+    case SYS_splice:
+      return true;
+    case SYS_openat:
+    case SYS_openat2:
+    case SYS_newfstatat:
+    case SYS_statx:
+    case SYS_faccessat:
+    case SYS_faccessat2:
+    case SYS_fchmodat:
+    case kFchmodat2:
+    case SYS_fchownat:
+    case SYS_futimesat:
+    case SYS_utimensat:
+    case SYS_mkdirat:
+    case SYS_mknodat:
+    case SYS_unlinkat:
+    case SYS_readlinkat:
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_linkat:
+    case SYS_execveat:
+    case SYS_name_to_handle_at: {
+      // A path that starts at the root never asks for the directory.
+      auto* path = (const char*)call.args[1];
+      if (path == nullptr) return true;
+      return readable(path, 1, call.stack) && *path != '/';
+    }
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 extern "C" Verdict btfuse_dispatch(Call* at) {
   Call& call = *at;
   Thread& self = thread;
   if (client.ring == nullptr) return Verdict::PASS;
+  if ((uint32_t)call.args[0] - (uint32_t)BT_PRIVATE_FD_MIN < kOwnNumbers && on_private_fd(call)) {
+    return done(call, -EBADF);
+  }
 #ifdef BTFUSE_STATIC
   Verdict redirected;
   if (redirect_own_exe(call, redirected)) return redirected;

@@ -232,7 +232,10 @@ Verdict sys_mmap(Call& call, Thread& self) {
   const long* a = call.args;
   int flags = (int)a[3];
   uint32_t id = flags & MAP_ANONYMOUS ? 0 : file_of(self, a[4]);
-  if (id == 0) return map_other(call, self);
+  if (id == 0) {
+    if ((flags & MAP_ANONYMOUS) == 0 && is_private_fd(a[4])) return done(call, -EBADF);
+    return map_other(call, self);
+  }
   uint64_t address = (uint64_t)a[0], offset = (uint64_t)a[5];
   if (offset & kPageMask) return done(call, -EINVAL);
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && (address & kPageMask))

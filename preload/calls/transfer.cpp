@@ -213,6 +213,7 @@ long check_host(long fd, long useless) {
 
 Verdict sys_sendfile(Call& call, Thread& self) {
   uint32_t to = file_of(self, call.args[0]), from = file_of(self, call.args[1]);
+  if (is_private_fd(call.args[1])) return done(call, -EBADF);
   if (to == 0 && from == 0) return Verdict::PASS;
   uint64_t size = smaller((uint64_t)call.args[3], kMaxTransfer);
   // do_sendfile's order.
@@ -253,6 +254,7 @@ long check_regular(uint32_t id, long fd) {
 
 Verdict sys_copy_file_range(Call& call, Thread& self) {
   uint32_t from = file_of(self, call.args[0]), to = file_of(self, call.args[2]);
+  if (is_private_fd(call.args[2])) return done(call, -EBADF);
   if (from == 0 && to == 0) return Verdict::PASS;
   uint64_t size = smaller((uint64_t)call.args[4], kMaxTransfer);
   Offset from_offset, to_offset;
@@ -343,6 +345,7 @@ Verdict sys_splice(Call& call, Thread& self) {
     return ours ? done(call, call.nr == SYS_vmsplice ? -EBADF : -EINVAL) : Verdict::PASS;
   }
   uint32_t to = file_of(self, call.args[2]);
+  if (is_private_fd(call.args[2])) return done(call, -EBADF);
   if (from == 0 && to == 0) return Verdict::PASS;
   if (call.args[4] == 0) return done(call, 0);
   long error = from != 0 ? check_source(from) : check_target(to);

@@ -34,9 +34,10 @@
 
 // Leaf functions keep data below the stack pointer.
 #define RED_ZONE 128
-// Entries of the fd table in its first page, which is always backed by memory: a look at a later page
-// could raise SIGBUS, so a descriptor from here on is dispatch's business.
-#define FDS_IN_FIRST_PAGE 1024
+// A descriptor from here on is dispatch's business: from BT_PRIVATE_FD_MIN on it may be one of the
+// shim's own, and from 1024 on its entry lies behind the first page of the fd table, which alone is
+// always backed by memory.
+#define FDS_LOOKED_UP 900
 
 // btfuse::btfuse_fd_table
 #define FD_TABLE _ZN6btfuse15btfuse_fd_tableE
@@ -99,7 +100,7 @@
         mov     TP:(%r11), %r11
         test    %r11, %r11
         jz      .Lask\small
-        cmp     $FDS_IN_FIRST_PAGE, %rdi
+        cmp     $FDS_LOOKED_UP, %rdi
         jae     .Lask\small
         cmpl    $0, (%r11, %rdi, 4)
         jne     .Lask\small

@@ -21,6 +21,7 @@ __thread uint64_t btfuse_small_stack __attribute__((tls_model("initial-exec")));
 
 // The numbers that entry.S knows.
 static_assert(CLASS_PASS == 0 && CLASS_FD == 1 && CLASS_ASK == 2 && kSyscallsMax == 512);
+static_assert(BT_PRIVATE_FD_MIN == 900);
 static_assert((long)Verdict::THREAD == 3 && (long)Verdict::EXIT == 4);
 static_assert((long)Verdict::PASS == 0 && (long)Verdict::DONE == 1 && (long)Verdict::AROUND == 2);
 static_assert(offsetof(Call, nr) == 0 && offsetof(Call, args) == 8);

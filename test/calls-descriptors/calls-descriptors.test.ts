@@ -45,6 +45,7 @@ function inTree(program: string): RunResult {
 describe('descriptors, transfers, maps and processes answer as on tmpfs', needs('gcc'), () => {
   const programs = [
     'descriptors',
+    'closed',
     'transfers',
     'copies',
     'maps',

@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
 import { sessionEnvironment } from '../../src/cli/environment.ts';
 import { connect } from '../../src/client/connect.ts';
-import { ensureImages } from '../../src/image/prepare.ts';
+import { defaultImagesDir, ensureImages } from '../../src/image/prepare.ts';
 import { nodesFolder } from '../../src/server/nodes.ts';
 import { type RunningServer, startServer } from '../../src/server/session.ts';
 import { needs } from '../setup/needs.ts';
@@ -26,7 +26,8 @@ import { btfuse, command, startBtfuse, uniqueSession } from '../setup/run.ts';
 const MIB = 1024 * 1024;
 
 function serve(name: string, log: string[] = []): Promise<RunningServer> {
-  const limits = { prefix: '/bt', bytes: 64 * MIB, inodes: 1000 };
+  const imagesDir = defaultImagesDir();
+  const limits = { prefix: '/bt', bytes: 64 * MIB, inodes: 1000, imagesDir };
   return startServer({ name, ...limits, signals: false, log: (line) => log.push(line) });
 }
 

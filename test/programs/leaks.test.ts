@@ -18,6 +18,13 @@ test('relative paths that the program means for the tree are found', () => {
   expect(found('12 unlinkat(5</proc/7/fdinfo>, "a", 0) = -1 ENOENT')).toBe(true);
 });
 
+test('the anchor is the shim’s own, under its own number only', () => {
+  const anew = (fd: number) =>
+    `12 openat(${fd}</proc/7/fdinfo>, ".", O_RDONLY|O_PATH|O_DIRECTORY) = 3`;
+  expect(found(anew(903))).toBe(false);
+  expect(found(anew(3))).toBe(true);
+});
+
 test('what belongs to the host is left alone', () => {
   expect(found('12 openat(AT_FDCWD</tmp/scratch/cwd>, "/btx", O_RDONLY) = -1 ENOENT')).toBe(false);
   expect(found('12 openat(5</usr/include>, "stdio.h", O_RDONLY) = 6</usr/include/stdio.h>')).toBe(
