@@ -11,7 +11,6 @@ const LINE = /^(?:\d+ +)?(\w+)\((.*)$/;
 const STRING = /"((?:[^"\\]|\\.)*)"/g;
 /** What the kernel has open where the program has a directory of the tree (preload/client/attach.cpp). */
 const ANCHOR = /^\/proc\/\d+\/fdinfo$/;
-const OWN_REOPEN = /^\d+<[^>]*>, "\.", O_RDONLY(?:\|O_\w+)*\|O_DIRECTORY\)/;
 const DIRFD = /^(?:AT_FDCWD|\d+)<([^>]*)>/;
 /** The shim opens its anchor anew, by its own number (900 and above), for an O_PATH descriptor. */
 const ANCHOR_ANEW = /^9\d\d<\/proc\/\d+\/fdinfo>, "\.", [A-Z_|]*O_PATH/;
@@ -39,8 +38,6 @@ function leaked(path: string, rest: string, prefix: string, cwd: string): boolea
   if (path.startsWith('/')) return under(path, prefix);
   if (path === '') return false;
   const start = DIRFD.exec(rest)?.[1];
-  // The shim opens its anchor anew for an O_PATH descriptor of the tree.
-  if (start !== undefined && ANCHOR.test(start) && OWN_REOPEN.test(rest)) return false;
   // A descriptor of a host directory is the host's business; the host's cwd is not.
   return start === undefined || start === cwd || ANCHOR.test(start) || under(start, prefix);
 }
