@@ -89,6 +89,8 @@ const packages: Readonly<Record<string, string>> = {
   zip: 'zip',
   zsh: 'zsh',
   zstd: 'zstd',
+  '/usr/lib/python3/dist-packages/pyinotify.py': 'python3-pyinotify',
+  '/usr/lib/python3/dist-packages/watchdog/__init__.py': 'python3-watchdog',
 };
 
 export default function setup(): void {
