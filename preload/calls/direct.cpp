@@ -45,6 +45,18 @@ bool within_data(const DirectExtent& extent) {
          extent.length <= client.data_size - extent.data_offset;
 }
 
+/**
+ * New blocks of a large file are most likely fresh memory, and bringing a page of that into our map
+ * costs more than copying it: a write(2) does both at once (docs/adr/0016). Blocks of small files
+ * have most likely been used before, and are there. Not under a limit, which it would meet.
+ */
+constexpr uint64_t kByKernelMin = 64 * 1024;
+constexpr uint64_t kLargeFile = 16ull << 20;
+
+bool by_kernel(uint64_t size, uint64_t end) {
+  return size >= kByKernelMin && end > kLargeFile && file_size_limit() == ~0ull;
+}
+
 /** Copies `size` bytes; the place of each run is `side` of the cursor. */
 long copy_extents(Slot* slot, Cursor& cursor, uint64_t size, bool writing) {
   Extents extents = extents_of(slot);
@@ -58,6 +70,8 @@ long copy_extents(Slot* slot, Cursor& cursor, uint64_t size, bool writing) {
       error = writing ? -EIO : zero_out(cursor, extent.length);
     } else if (!within_data(extent)) {
       error = -EIO;
+    } else if (writing && by_kernel(extent.length, slot->reply_offset + copied + extent.length)) {
+      error = write_in(cursor, extent.data_offset, extent.length);
     } else if (writing) {
       error = copy_in(cursor, data + extent.data_offset, extent.length);
     } else {

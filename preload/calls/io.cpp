@@ -80,6 +80,21 @@ long copy_in(Cursor& cursor, void* to, uint64_t size) {
   });
 }
 
+long write_in(Cursor& cursor, uint64_t data_offset, uint64_t size) {
+  return advance(cursor, size, [&](iovec buffer, uint64_t at) {
+    const uint64_t to = data_offset + at;
+    uint64_t done = 0;
+    while (done < buffer.iov_len) {
+      const long put = kernel(SYS_pwrite64, client.data_fd, (const char*)buffer.iov_base + done,
+                              buffer.iov_len - done, to + done);
+      if (put == -EINTR) continue;
+      if (put <= 0) return false;
+      done += (uint64_t)put;
+    }
+    return true;
+  });
+}
+
 long file_size(Thread& self, uint32_t description, uint64_t user_stack) {
   Attributes quick;
   if (quick_attributes(description_record(description)->ino, quick)) return (long)quick.size;

@@ -27,6 +27,8 @@ long make_cursor(Cursor& cursor, const iovec* vector, uint64_t count, uint64_t s
 long copy_out(Cursor& cursor, const void* from, uint64_t size);
 long zero_out(Cursor& cursor, uint64_t size);
 long copy_in(Cursor& cursor, void* to, uint64_t size);
+/** As copy_in to that place of the data segment, by a write(2): no page of it need be mapped. */
+long write_in(Cursor& cursor, uint64_t data_offset, uint64_t size);
 
 /** One file and the place in it. */
 struct Transfer {
