@@ -83,7 +83,10 @@ int settle(Call& call, Thread& self, const Request& request, ExecFile& file, con
   }
   if (tree && format == Format::OTHER) return -ENOEXEC;
   const StaticPolicy policy = static_policy(request.envp, call.stack);
-  const bool unreachable = format == Format::FOREIGN || raises_privileges(self, file);
+  // What cannot be looked at may be static, or set-id.
+  const bool unreachable = format == Format::FOREIGN || file.hidden ||
+                           raises_privileges(self, file) ||
+                           (format != Format::STATIC && !shim_reachable());
   if (format == Format::STATIC || unreachable) {
     if (policy == StaticPolicy::REFUSE) return -EACCES;
     if (policy == StaticPolicy::SERVE) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../client/memory.h"
+#include "../image/start.h"
 #include "descriptors.h"
 #include "host_walk.h"
 #include "tree_path.h"
@@ -109,7 +110,7 @@ Interpreter interpreter_of(Call& call, Thread& self, const ExecFile& file) {
 int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t at_flags,
               ExecFile& file) {
   file.fd = -1;
-  file.borrowed = file.crossed = false;
+  file.borrowed = file.crossed = file.hidden = false;
   file.description = 0;
   file.head_length = 0;
   Target start;
@@ -145,6 +146,7 @@ int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t a
       // From here the kernel would judge another path than the one that led here.
       if (file.crossed && open.result < 0) return (int)open.result;
       if (open.result == -ENOENT) return -ENOENT;
+      file.hidden = open.result == -EACCES;
     }
   }
   long length = read_exec(call, self, file, file.head, kHeadSize, 0);
@@ -208,6 +210,13 @@ int may_execute(Call& call, Thread& self, const ExecFile& file) {
   if (kernel(SYS_fstat, file.fd, &status) != 0 || !S_ISREG(status.st_mode)) return -EACCES;
   long allowed = kernel(SYS_faccessat2, file.fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH);
   return allowed == -EACCES ? -EACCES : 0;
+}
+
+bool shim_reachable() {
+  if (kernel(SYS_getuid) != kernel(SYS_geteuid) || kernel(SYS_getgid) != kernel(SYS_getegid)) {
+    return false;
+  }
+  return kernel(SYS_access, start.own, R_OK) == 0;
 }
 
 bool raises_privileges(Thread& self, const ExecFile& file) {

@@ -14,6 +14,7 @@ struct ExecFile {
   long fd;        ///< host: a descriptor of ours, -1 when it cannot be read
   bool borrowed;  ///< fd is the program's own
   bool crossed;   ///< host, but only by way of the tree: its path means nothing to the kernel
+  bool hidden;    ///< host: there, but not for the caller to read
   uint32_t description;  ///< tree: holds a reference; 0: host
   uint32_t head_length;
   char head[kHeadSize];
@@ -43,6 +44,12 @@ int may_execute(Call& call, Thread& self, const ExecFile& file);
 
 /** Will the kernel raise privileges, so that ld.so ignores LD_PRELOAD? */
 bool raises_privileges(Thread& self, const ExecFile& file);
+
+/**
+ * Will ld.so of the next image load the shim? Not for a process that has kept a real id beside another
+ * effective one (AT_SECURE), and not where our file cannot be read: by another user, or behind chroot.
+ */
+bool shim_reachable();
 
 /**
  * A memfd with the contents of a tree file, named after the program: one for all who run it, as

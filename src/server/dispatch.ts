@@ -129,6 +129,7 @@ export function dispatch(server: Server, slot: number): typeof DONE | typeof PEN
   } catch (error) {
     status = -EIO;
     i32[word + SLOT_REPLY_FLAGS] = 0;
+    server.walk.resolve = 0;
     fail(server, opcode, error);
   }
   if (status === ANSWER_LATER) return PENDING;

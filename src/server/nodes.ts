@@ -44,6 +44,8 @@ const ADDRESS_MAX = 108;
 /** How often a node that may still come is looked for: some seconds, at the pace of the sweeps. */
 const LATE_LOOKS = 20;
 const NS_PER_SECOND = 1_000_000_000n;
+/** So many of them are waited for: whoever binds and removes without end pays for one look each at the most. */
+const LATE_MAX = 256;
 const TOKEN_FILE = 'token';
 
 /** Where the nodes of a session lie; the directory in it has the secret name. */
@@ -107,8 +109,8 @@ export interface Nodes {
   readonly devices: Map<string, string>;
   /** Nodes of removed inodes that were not there to be removed, and how often we have looked. */
   readonly late: Map<string, number>;
-  /** Descriptions with a reference that belongs to the tokens of them. */
-  readonly tokens: Set<number>;
+  /** Descriptions with a reference that belongs to the tokens of them, and their generation then. */
+  readonly tokens: Map<number, number>;
 }
 
 export function openNodes(store: Store, ring: Segment, directory: string | undefined): Nodes {
@@ -123,7 +125,7 @@ export function openNodes(store: Store, ring: Segment, directory: string | undef
     times: new Map(),
     devices: new Map(),
     late: new Map(),
-    tokens: new Set(),
+    tokens: new Map(),
   };
   store.nodeGone = (ino) => dropNode(nodes, ino);
   return nodes;
@@ -215,7 +217,16 @@ function dropNode(nodes: Nodes, ino: number): void {
     unlinkSync(path);
   } catch {
     // Its bind came to nothing, or is still under way.
-    nodes.late.set(name, 0);
+    expectLate(nodes, name);
+  }
+}
+
+function expectLate({ late }: Nodes, name: string): void {
+  late.set(name, 0);
+  if (late.size <= LATE_MAX) return;
+  for (const oldest of late.keys()) {
+    late.delete(oldest);
+    break;
   }
 }
 

@@ -3,6 +3,7 @@ import * as layout from '../../ringbuf/layout.gen.ts';
 import { DONE, openRing, slotWord } from '../../ringbuf/ring.ts';
 import { closeSegment, createSegment } from '../../ringbuf/segment.ts';
 import { dispatch } from '../../src/server/dispatch.ts';
+import { createNodes, removeNodes } from '../../src/server/nodes.ts';
 import { createServer, type Server } from '../../src/server/request.ts';
 import { createStore, type Store, segmentSizes } from '../../src/store/store.ts';
 import { getWide, setWide } from '../../src/store/wide.ts';
@@ -56,7 +57,12 @@ export interface Loopback {
   close(): void;
 }
 
-export function createLoopback(limits = { bytes: 16 << 20, inodes: 4096 }, mode = 0o755): Loopback {
+/** `session`: names a nodes directory for it, which goes with close(). */
+export function createLoopback(
+  limits = { bytes: 16 << 20, inodes: 4096 },
+  mode = 0o755,
+  session?: string,
+): Loopback {
   const sizes = segmentSizes(limits);
   const ringSegment = createSegment({ kind: layout.SEGMENT_RING, session: null });
   const make = (kind: typeof layout.SEGMENT_STORE | typeof layout.SEGMENT_DATA, size: number) =>
@@ -65,10 +71,12 @@ export function createLoopback(limits = { bytes: 16 << 20, inodes: 4096 }, mode 
   const dataSegment = make(layout.SEGMENT_DATA, sizes.data);
   const store = createStore(storeSegment, dataSegment, { ...limits, uid: 0, gid: 0, mode });
   const logged: string[] = [];
+  const nodes = session === undefined ? undefined : createNodes(session, ringSegment);
   const server = createServer({
     store,
     ring: openRing(ringSegment),
     prefix: '/bt',
+    nodes: typeof nodes === 'string' ? nodes : undefined,
     log: (sentence) => logged.push(sentence),
   });
   const { i32, u8 } = ringSegment;
@@ -148,6 +156,7 @@ export function createLoopback(limits = { bytes: 16 << 20, inodes: 4096 }, mode 
       request(layout.OP_RELEASE, { description });
     },
     close() {
+      if (session !== undefined) removeNodes(session);
       for (const segment of [ringSegment, storeSegment, dataSegment]) closeSegment(segment);
     },
   };

@@ -4,8 +4,10 @@ import { constants as os } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as layout from '../../ringbuf/layout.gen.ts';
 import { dispatch } from '../../src/server/dispatch.ts';
+import { sweepSpecial } from '../../src/server/requests/special.ts';
 import { checkStore } from '../../src/store/check.ts';
 import { protections } from '../../src/store/protections.ts';
+import { uniqueSession } from '../setup/run.ts';
 import { createLoopback, type Fields, type Loopback, type Reply } from './loopback.ts';
 
 const {
@@ -644,6 +646,12 @@ test('sockets and tokens: nothing that a client says opens what is not its own',
     expect(status(layout.OP_TOKEN, { description })).toBe(-EBADF);
     expect(status(layout.OP_TAKE, { description })).toBe(-EBADF);
   }
+  expect(status(layout.OP_TOKEN, { description: create('f') })).toBe(-EOPNOTSUPP);
+});
+
+test('tokens stand for one description, and not for the next of its number', () => {
+  t.close();
+  t = createLoopback(undefined, undefined, uniqueSession('tokens'));
   const { description } = open('file', c.O_RDWR | c.O_CREAT);
   const generation = t.store.i32[
     t.server.descriptions.table.base +
@@ -655,4 +663,29 @@ test('sockets and tokens: nothing that a client says opens what is not its own',
   expect(status(layout.OP_TOKEN, { description })).toBe(0);
   expect(status(layout.OP_TAKE, { description, size: generation + 1 })).toBe(-EBADF);
   expect(status(layout.OP_TAKE, { description, size: generation })).toBe(0);
+  // A client lies about the count until the description is another file's.
+  const state = description * layout.DESCRIPTION_STATE_RECORD_WORDS;
+  const references =
+    layout.RING_DESCRIPTIONS_OFFSET / 4 + state + layout.DESCRIPTION_STATE_REFERENCES;
+  t.i32[references] = 1;
+  t.release(description);
+  const record = layout.RING_PROCESSES_OFFSET / 4 + layout.PROCESS_RECORD_WORDS;
+  t.i32[record + layout.PROCESS_STATE] = layout.PROCESS_STATE_LIVE;
+  const other = open('other', c.O_RDWR | c.O_CREAT, { process: 1 });
+  expect(other.description).toBe(description);
+  expect(status(layout.OP_TAKE, { description, size: generation + 1 })).toBe(-EBADF);
+  sweepSpecial(t.server);
+  expect([t.i32[references], t.server.nodes.tokens.size]).toEqual([1, 0]);
+});
+
+test('sockets that were never bound are looked for, but not all that a client can think of', () => {
+  t.close();
+  t = createLoopback(undefined, undefined, uniqueSession('late'));
+  for (let i = 0; i < 1000; i++) {
+    expect(status(layout.OP_BIND, { path: 's', path2: '/bt/s', mode: 0o777 })).toBe(0);
+    expect(status(layout.OP_UNLINK, { path: 's' })).toBe(0);
+  }
+  expect(t.server.nodes.late.size).toBeLessThanOrEqual(256);
+  for (let i = 0; i < 50; i++) sweepSpecial(t.server);
+  expect(t.server.nodes.late.size).toBe(0);
 });

@@ -5,7 +5,7 @@
  *
  * A client that lies about its copy harms programs of its own session only.
  */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import {
   EXEC_COPIES_BYTES,
   INODE_CTIME,
@@ -21,6 +21,9 @@ import type { Store } from '../../store/store.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { hasWriter, inodeOf, releaseIdle } from '../descriptions.ts';
 import { type Server, takeDescription } from '../request.ts';
+
+/** Each costs a descriptor of the server. */
+const COPIES_MAX = 256;
 
 interface Copy {
   /** -1: a client is about to make it. */
@@ -78,9 +81,12 @@ export function onExec(server: Server, word: number): number {
 /** The copy, if it is a file of the right size. */
 function openCopy(pid: number, fd: number, bytes: number): { fd: number; ino: number } | undefined {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+  const name = `/proc/${pid}/fd/${fd}`;
   let opened: number;
   try {
-    opened = openSync(`/proc/${pid}/fd/${fd}`, flags);
+    // To open a device or a file of another file system could do something, or take for ever.
+    if (!readlinkSync(name).startsWith('/memfd:')) return undefined;
+    opened = openSync(name, flags);
   } catch {
     return undefined;
   }
@@ -103,7 +109,8 @@ export function onExecKeep(server: Server, word: number): number {
   const kept = openCopy(getWide(i32, word + SLOT_OFFSET), getWide(i32, word + SLOT_SIZE), bytes);
   if (kept === undefined) return 0;
   for (const oldest of copies.byInode.keys()) {
-    if (copies.bytes + bytes <= EXEC_COPIES_BYTES) break;
+    const fits = copies.bytes + bytes <= EXEC_COPIES_BYTES;
+    if (fits && copies.byInode.size <= COPIES_MAX) break;
     if (oldest !== ino) forgetCopy(copies, oldest);
   }
   copies.byInode.set(ino, { fd: kept.fd, kernelIno: kept.ino, bytes, version: expected.version });

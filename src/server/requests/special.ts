@@ -1,6 +1,5 @@
 /** Fifos, sockets and device nodes, and descriptors in SCM_RIGHTS messages (ADR 13). */
 import {
-  DESCRIPTION_GENERATION,
   DESCRIPTION_STATE_REFERENCES,
   INODE_RDEV,
   SLOT_FLAGS,
@@ -19,6 +18,7 @@ import {
   EINVAL,
   ENOENT,
   ENXIO,
+  EOPNOTSUPP,
 } from '../../store/errno.ts';
 import { inodeWord, isLive, modeOf } from '../../store/inodes.ts';
 import { mknod } from '../../store/operations/create.ts';
@@ -28,7 +28,12 @@ import { accessed } from '../../store/operations/times.ts';
 import { may } from '../../store/permission.ts';
 import { MAY_WRITE, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../store/posix.ts';
 import { getWide } from '../../store/wide.ts';
-import { descriptionWord, dropReference, openDescription, stateWord } from '../descriptions.ts';
+import {
+  descriptionGeneration,
+  dropReference,
+  openDescription,
+  stateWord,
+} from '../descriptions.ts';
 import { notifyCreated } from '../inotify.ts';
 import { deviceFile, ensureFifo, isInFlight, nodeName, noteSocket, sweepLate } from '../nodes.ts';
 import { sweepDescriptions } from '../reclaim.ts';
@@ -106,22 +111,24 @@ export function onToken(server: Server, word: number): number {
   const { nodes, i32 } = server;
   const id = takeDescription(server, word);
   if (id === 0) return -EBADF;
-  if (nodes.tokens.has(id)) return 0;
+  // Without a token file nobody could ever tell that the last token is gone.
+  if (nodes.directory === undefined) return -EOPNOTSUPP;
+  const generation = descriptionGeneration(server.descriptions, id);
+  if (nodes.tokens.get(id) === generation) return 0;
   const references = stateWord(id) + DESCRIPTION_STATE_REFERENCES;
   if (Atomics.load(i32, references) <= 0) return -EBADF;
   Atomics.add(i32, references, 1);
-  nodes.tokens.add(id);
+  nodes.tokens.set(id, generation);
   return 0;
 }
 
 /** Only what is under way can be taken: a forged token opens nothing else. */
 export function onTake(server: Server, word: number): number {
-  const { nodes, i32, store } = server;
+  const { nodes, i32, descriptions } = server;
   const id = takeDescription(server, word);
   const generation = getWide(i32, word + SLOT_SIZE);
-  if (id === 0 || !nodes.tokens.has(id)) return -EBADF;
-  const record = descriptionWord(server.descriptions, id);
-  if (store.i32[record + DESCRIPTION_GENERATION] >>> 0 !== generation) return -EBADF;
+  if (id === 0 || descriptionGeneration(descriptions, id) >>> 0 !== generation) return -EBADF;
+  if (nodes.tokens.get(id) !== (generation | 0)) return -EBADF;
   Atomics.add(i32, stateWord(id) + DESCRIPTION_STATE_REFERENCES, 1);
   return 0;
 }
@@ -144,10 +151,12 @@ export function sweepSpecial(server: Server): void {
   const { nodes, descriptions } = server;
   sweepLate(nodes);
   const before = nodes.tokens.size;
-  for (const id of nodes.tokens) {
-    if (isInFlight(nodes, id)) continue;
+  for (const [id, generation] of nodes.tokens) {
+    // A client that lied about the count has had it freed: the number may be another file's by now.
+    const stale = descriptionGeneration(descriptions, id) !== generation;
+    if (!stale && isInFlight(nodes, id)) continue;
     nodes.tokens.delete(id);
-    dropReference(descriptions, id);
+    if (!stale) dropReference(descriptions, id);
   }
   // A receiver that was killed between TAKE and its table left a reference that nobody lists.
   if (nodes.tokens.size !== before) sweepDescriptions(server);
