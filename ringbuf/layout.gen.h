@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x23d02f42369b1631ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xe048b02dc739bca3ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1479b0d7932e19c1ULL;
@@ -224,6 +224,7 @@ inline constexpr std::uint32_t BT_FATTR_MTIME = 32;
 inline constexpr std::uint32_t BT_FATTR_FH = 64;
 inline constexpr std::uint32_t BT_FATTR_ATIME_NOW = 128;
 inline constexpr std::uint32_t BT_FATTR_MTIME_NOW = 256;
+inline constexpr std::uint32_t BT_FATTR_INODE_FLAGS = 4096;
 inline constexpr std::uint32_t BT_INODE_MAPPED = 1;
 inline constexpr std::uint32_t BT_INODE_LINKABLE = 2;
 inline constexpr std::uint32_t BT_INODE_WATCHED = 16;
@@ -233,6 +234,10 @@ inline constexpr std::uint32_t BT_INODE_ACL = 4;
 inline constexpr std::uint32_t BT_INODE_DEFAULT_ACL = 8;
 inline constexpr std::uint32_t BT_INODE_CAPABILITY = 256;
 inline constexpr std::uint32_t BT_INODE_XATTRS = 512;
+inline constexpr std::uint32_t BT_INODE_IMMUTABLE = 4096;
+inline constexpr std::uint32_t BT_INODE_APPEND = 8192;
+inline constexpr std::uint32_t BT_INODE_NODUMP = 16384;
+inline constexpr std::uint32_t BT_INODE_NOATIME = 32768;
 inline constexpr std::uint32_t BT_SPECIAL_BOUND = 1;
 inline constexpr std::uint32_t BT_SPECIAL_RIGHTS = 2;
 inline constexpr std::uint32_t BT_COPY_OVERLAPPING = 1;

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x23d02f42369b1631n;
+export const SCHEMA_HASH = 0xe048b02dc739bca3n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
 export const IMAGE_CALLS_HASH = 0x1479b0d7932e19c1n;
@@ -219,6 +219,7 @@ export const FATTR_MTIME = 32;
 export const FATTR_FH = 64;
 export const FATTR_ATIME_NOW = 128;
 export const FATTR_MTIME_NOW = 256;
+export const FATTR_INODE_FLAGS = 4096;
 export const INODE_MAPPED = 1;
 export const INODE_LINKABLE = 2;
 export const INODE_WATCHED = 16;
@@ -228,6 +229,10 @@ export const INODE_ACL = 4;
 export const INODE_DEFAULT_ACL = 8;
 export const INODE_CAPABILITY = 256;
 export const INODE_XATTRS = 512;
+export const INODE_IMMUTABLE = 4096;
+export const INODE_APPEND = 8192;
+export const INODE_NODUMP = 16384;
+export const INODE_NOATIME = 32768;
 export const SPECIAL_BOUND = 1;
 export const SPECIAL_RIGHTS = 2;
 export const COPY_OVERLAPPING = 1;

@@ -289,6 +289,8 @@ export const setattrValid = {
   FATTR_FH: 64,
   FATTR_ATIME_NOW: 128,
   FATTR_MTIME_NOW: 256,
+  /** Ours, and alone: mode holds FS_*_FL (chattr). */
+  FATTR_INODE_FLAGS: 4096,
 } as const;
 
 /** Slot.flags of COPY_FILE_RANGE */
@@ -329,6 +331,14 @@ export const inodeFlags = {
   INODE_CAPABILITY: 256,
   /** It has an extended attribute that is no ACL. */
   INODE_XATTRS: 512,
+  /** chattr +i: nobody changes, renames, links or removes it; of a directory, its entries. */
+  INODE_IMMUTABLE: 4096,
+  /** chattr +a: it only grows. */
+  INODE_APPEND: 8192,
+  /** chattr +d: kept for dump(8). What is made in a directory inherits this one and the next. */
+  INODE_NODUMP: 16384,
+  /** chattr +A: reads leave atime as it is. */
+  INODE_NOATIME: 32768,
 } as const;
 
 /** RingHeader.special */

@@ -46,7 +46,15 @@ bool may_set_noatime(Thread& self, uint32_t id) {
          attributes.uid == process->uid;
 }
 
+bool is_append_only(uint32_t id) {
+  Attributes attributes;
+  return quick_attributes(description_record(id)->ino, attributes) &&
+         (attributes.flags & BT_INODE_APPEND);
+}
+
 long set_flags(Thread& self, uint32_t id, uint32_t flags) {
+  const uint32_t had = __atomic_load_n(&description_state(id)->status_flags, __ATOMIC_RELAXED);
+  if (((flags ^ had) & O_APPEND) && is_append_only(id)) return -EPERM;
   if ((flags & O_NOATIME) && !may_set_noatime(self, id)) return -EPERM;
   if ((flags & O_DIRECT) && S_ISDIR(description_record(id)->mode)) return -EINVAL;
   uint32_t* status = &description_state(id)->status_flags;

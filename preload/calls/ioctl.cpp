@@ -8,6 +8,7 @@
 #include "../client/memory.h"
 #include "calls.h"
 #include "io.h"
+#include "request.h"
 #include "user_memory.h"
 
 namespace btfuse {
@@ -44,18 +45,85 @@ long set_nonblocking(Call& call, uint32_t id) {
   return 0;
 }
 
-/** FS_IOC_SETFLAGS: the flags are never set, so only "none" can be. */
-long set_inode_flags(Call& call) {
-  auto* flags = (const int*)call.args[2];
-  if (!readable(flags, sizeof *flags, call.stack)) return -EFAULT;
-  return *flags == 0 ? 0 : -EOPNOTSUPP;
+// ---- chattr -------------------------------------------------------------------------------------
+
+struct Flag {
+  uint32_t inode, flag, extended;
+};
+constexpr Flag kFlags[] = {
+    {BT_INODE_IMMUTABLE, FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE},
+    {BT_INODE_APPEND, FS_APPEND_FL, FS_XFLAG_APPEND},
+    {BT_INODE_NODUMP, FS_NODUMP_FL, FS_XFLAG_NODUMP},
+    {BT_INODE_NOATIME, FS_NOATIME_FL, FS_XFLAG_NOATIME},
+};
+/** A flag that tmpfs does not take: the server refuses it in the kernel's order. */
+constexpr uint32_t kUnsupported = FS_UNRM_FL;
+/** Bits of fsx_xflags that the kernel takes off, when the size that they speak of is 0. */
+constexpr uint32_t kIgnored = FS_XFLAG_PREALLOC | FS_XFLAG_HASATTR;
+
+/** Inode.flags, or -errno. */
+long inode_flags(Call& call, Thread& self, uint32_t id) {
+  Slot* slot = begin_on(call, self, id);
+  if (slot == nullptr) return -EIO;
+  slot->opcode = BT_OP_GETATTR;
+  long result = transact_plain(slot);
+  if (result == 0) result = (long)((const Attributes*)slot->attr)->flags;
+  end(self);
+  return result;
 }
 
-long give_fsxattr(Call& call) {
+long set_inode_flags(Call& call, Thread& self, uint32_t id, uint32_t flags) {
+  Slot* slot = begin_on(call, self, id);
+  if (slot == nullptr) return -EIO;
+  slot->opcode = BT_OP_SETATTR;
+  slot->flags = AT_EMPTY_PATH;
+  slot->valid = BT_FATTR_INODE_FLAGS;
+  slot->mode = flags;
+  long result = transact_plain(slot);
+  end(self);
+  return result;
+}
+
+long give_flags(Call& call, Thread& self, uint32_t id) {
+  const long flags = inode_flags(call, self, id);
+  if (flags < 0) return flags;
+  uint32_t told = 0;
+  for (const Flag& one : kFlags) told |= (uint32_t)flags & one.inode ? one.flag : 0;
+  return give(call, (int)told);
+}
+
+long take_flags(Call& call, Thread& self, uint32_t id) {
+  auto* flags = (const uint32_t*)call.args[2];
+  if (!readable(flags, sizeof *flags, call.stack)) return -EFAULT;
+  return set_inode_flags(call, self, id, *flags);
+}
+
+long give_fsxattr(Call& call, Thread& self, uint32_t id) {
+  const long flags = inode_flags(call, self, id);
+  if (flags < 0) return flags;
   auto* to = (struct fsxattr*)call.args[2];
   if (!writable(to, sizeof *to, call.stack)) return -EFAULT;
   memset(to, 0, sizeof *to);
+  for (const Flag& one : kFlags) to->fsx_xflags |= (uint32_t)flags & one.inode ? one.extended : 0;
   return 0;
+}
+
+long take_fsxattr(Call& call, Thread& self, uint32_t id) {
+  auto* from = (const struct fsxattr*)call.args[2];
+  if (!readable(from, sizeof *from, call.stack)) return -EFAULT;
+  const struct fsxattr wanted = *from;
+  const bool regular = S_ISREG(description_record(id)->mode);
+  if (wanted.fsx_xflags & (regular ? FS_XFLAG_EXTSZINHERIT : FS_XFLAG_EXTSIZE)) return -EINVAL;
+  uint32_t rest = wanted.fsx_xflags & ~kIgnored;
+  if (wanted.fsx_extsize == 0) rest &= ~(uint32_t)(FS_XFLAG_EXTSIZE | FS_XFLAG_EXTSZINHERIT);
+  if (wanted.fsx_cowextsize == 0) rest &= ~(uint32_t)FS_XFLAG_COWEXTSIZE;
+  uint32_t flags = 0;
+  for (const Flag& one : kFlags) {
+    if (rest & one.extended) flags |= one.flag;
+    rest &= ~one.extended;
+  }
+  if (rest | wanted.fsx_extsize | wanted.fsx_cowextsize | wanted.fsx_projid) flags |= kUnsupported;
+  return set_inode_flags(call, self, id, flags);
 }
 
 long on_file(Call& call, Thread& self, uint32_t id) {
@@ -74,11 +142,13 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case FIBMAP:
       return regular ? -EINVAL : -ENOTTY;
     case FS_IOC_GETFLAGS:
-      return give(call, (int)0);
+      return give_flags(call, self, id);
     case FS_IOC_SETFLAGS:
-      return set_inode_flags(call);
+      return take_flags(call, self, id);
     case FS_IOC_FSGETXATTR:
-      return give_fsxattr(call);
+      return give_fsxattr(call, self, id);
+    case FS_IOC_FSSETXATTR:
+      return take_fsxattr(call, self, id);
     case kFiemap:
       return -EOPNOTSUPP;
     case FICLONE:

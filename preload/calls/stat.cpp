@@ -53,6 +53,13 @@ void to_time(struct statx_timestamp& to, int64_t seconds, uint32_t nanoseconds) 
   to.tv_nsec = nanoseconds;
 }
 
+/** chattr's flags; +A is not told. */
+uint64_t told_attributes(uint32_t flags) {
+  return (flags & BT_INODE_IMMUTABLE ? STATX_ATTR_IMMUTABLE : 0) |
+         (flags & BT_INODE_APPEND ? STATX_ATTR_APPEND : 0) |
+         (flags & BT_INODE_NODUMP ? STATX_ATTR_NODUMP : 0);
+}
+
 void to_statx(const Attributes& from, uint32_t wanted, struct statx& to) {
   memset(&to, 0, sizeof to);
   to.stx_mask = STATX_BASIC_STATS | (wanted & kMountIdUnique ? kMountIdUnique : STATX_MNT_ID) |
@@ -60,6 +67,7 @@ void to_statx(const Attributes& from, uint32_t wanted, struct statx& to) {
   // The kernel takes a time stamp only for who asks for one, and says so.
   if (!(wanted & (STATX_MTIME | STATX_CTIME)))
     to.stx_mask &= ~(uint32_t)(STATX_MTIME | STATX_CTIME);
+  to.stx_attributes = told_attributes(from.flags);
   to.stx_attributes_mask = kAttributesTold;
   to.stx_blksize = BT_PAGE_SIZE;
   to.stx_nlink = from.nlink;

@@ -294,6 +294,8 @@ Quick quick_lookup(const Searcher& who, uint32_t description, const char* path, 
 }
 
 bool quick_access(const Searcher& who, const Attributes& attributes, uint32_t mask) {
+  // W_OK of what chattr guards is the server's to refuse.
+  if ((mask & 2) && (attributes.flags & (BT_INODE_IMMUTABLE | BT_INODE_APPEND))) return false;
   return permitted(who, attributes.mode, attributes.flags, attributes.uid, attributes.gid, mask);
 }
 
@@ -364,12 +366,13 @@ void forget_told_stamps(const FileView& view) {
 }
 
 bool wants_atime(const FileView& view) {
+  const bool kept = (view.flags & BT_INODE_NOATIME) != 0;
   const int64_t atime = load(view.inode->atime), mtime = load(view.inode->mtime);
   const int64_t ctime = load(view.inode->ctime);
   const uint32_t nanoseconds = load(view.inode->atimensec);
-  if (atime < mtime || (atime == mtime && nanoseconds <= load(view.inode->mtimensec))) return true;
-  if (atime < ctime || (atime == ctime && nanoseconds <= load(view.inode->ctimensec))) return true;
-  return rough_seconds() >= (uint64_t)atime + kDay;
+  if (atime < mtime || (atime == mtime && nanoseconds <= load(view.inode->mtimensec))) return !kept;
+  if (atime < ctime || (atime == ctime && nanoseconds <= load(view.inode->ctimensec))) return !kept;
+  return !kept && rough_seconds() >= (uint64_t)atime + kDay;
 }
 
 }  // namespace btfuse

@@ -4,8 +4,10 @@
  */
 import {
   INODE_ACL,
+  INODE_APPEND,
   INODE_FLAGS,
   INODE_GID,
+  INODE_IMMUTABLE,
   INODE_LINKABLE,
   INODE_MODE,
   INODE_NLINK,
@@ -32,10 +34,24 @@ import {
 import { protections } from './protections.ts';
 import type { Store } from './store.ts';
 
-/** 0 when the caller has all of `mask` (MAY_*) on the inode, else -EACCES. */
+/** What chattr has taken from everybody: with +i and +a nothing but the contents can change. */
+export function isGuarded(store: Store, ino: number): boolean {
+  const flags = store.i32[inodeWord(store, ino) + INODE_FLAGS];
+  return (flags & (INODE_IMMUTABLE | INODE_APPEND)) !== 0;
+}
+export function isImmutable(store: Store, ino: number): boolean {
+  return (store.i32[inodeWord(store, ino) + INODE_FLAGS] & INODE_IMMUTABLE) !== 0;
+}
+export function isAppendOnly(store: Store, ino: number): boolean {
+  return (store.i32[inodeWord(store, ino) + INODE_FLAGS] & INODE_APPEND) !== 0;
+}
+
+/** 0 when the caller has all of `mask` (MAY_*) on the inode, else -EACCES, or -EPERM of an immutable one. */
 export function may(store: Store, caller: Caller, ino: number, mask: number): number {
   const word = inodeWord(store, ino);
   const mode = store.i32[word + INODE_MODE];
+  if ((mask & MAY_WRITE) !== 0 && (store.i32[word + INODE_FLAGS] & INODE_IMMUTABLE) !== 0)
+    return -EPERM;
   if (caller.uid === 0) {
     // CAP_DAC_OVERRIDE: everything but running a file that nobody may run.
     if ((mask & MAY_EXEC) === 0 || (mode & S_IFMT) === S_IFDIR) return 0;
@@ -66,7 +82,9 @@ export function mayCreate(store: Store, caller: Caller, directory: number): numb
 /** May the entry for `victim` be taken out of `directory`? Sticky directories protect others' files. */
 export function mayRemove(store: Store, caller: Caller, directory: number, victim: number): number {
   const status = may(store, caller, directory, MAY_WRITE | MAY_EXEC);
-  if (status !== 0 || caller.uid === 0) return status;
+  if (status !== 0) return status;
+  if (isAppendOnly(store, directory) || isGuarded(store, victim)) return -EPERM;
+  if (caller.uid === 0) return 0;
   const word = inodeWord(store, directory);
   if ((store.i32[word + INODE_MODE] & S_ISVTX) === 0) return 0;
   if (store.i32[word + INODE_UID] >>> 0 === caller.uid) return 0;

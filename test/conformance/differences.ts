@@ -66,13 +66,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     actual: /→ 0$/,
   },
   {
-    reason: 'Inodes have no flags of their own (chattr).',
-    readme: '`chattr`',
-    cases: /^descriptors: ioctl of/,
-    expected: /^ioctl\(f, FS_IOC_SETFLAGS/,
-    actual: /→ -EOPNOTSUPP$/,
-  },
-  {
     reason: 'A thread that parted from the table has descriptors of the kernel only.',
     readme: '`CLOSE_RANGE_UNSHARE`',
     cases: /^descriptors: close_range with CLOSE_RANGE_UNSHARE/,

@@ -2,6 +2,7 @@
 import type { Case } from './case.ts';
 import { attributeCases } from './cases/attributes.ts';
 import { descriptorCases } from './cases/descriptors.ts';
+import { flagCases } from './cases/flags.ts';
 import { ioCases } from './cases/io.ts';
 import { lockCases } from './cases/locks.ts';
 import { mapCases, pointerCases } from './cases/maps.ts';
@@ -21,6 +22,7 @@ export const table: readonly Case[] = [
   ...metadataCases,
   ...descriptorCases,
   ...attributeCases,
+  ...flagCases,
   ...lockCases,
   ...specialCases,
   ...mapCases,

@@ -20,6 +20,7 @@ import { commitWrite, prepareWrite } from '../../store/grants.ts';
 import { getSize, isDirectory, isRegular, modeOf } from '../../store/inodes.ts';
 import { beforeWrite, isReadable, isWritable, writable } from '../../store/operations/io.ts';
 import { accessed, modified } from '../../store/operations/times.ts';
+import { isAppendOnly } from '../../store/permission.ts';
 import { MAP_SHARED, O_APPEND, O_NOATIME, O_PATH, PROT_WRITE } from '../../store/posix.ts';
 import { getWide, setWide } from '../../store/wide.ts';
 import { inodeOf, isOpen, noteMapping, openFlagsOf, stateWord } from '../descriptions.ts';
@@ -126,6 +127,7 @@ export function onSetupMapping(server: Server, slot: number, word: number): numb
   if (!isReadable(openFlags)) return -EACCES;
   const writes = shared && (protection & PROT_WRITE) !== 0;
   if (writes && !isWritable(openFlags)) return -EACCES;
+  if (shared && isWritable(openFlags) && isAppendOnly(store, ino)) return -EACCES;
   if (!isRegular(store, ino)) return -ENODEV;
   const touched = (flags & MAPPING_TOUCH) !== 0;
   const count = mapExtents(store, ino, offset, size, server.extents, touched);

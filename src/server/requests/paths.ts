@@ -4,6 +4,7 @@ import {
   FATTR_ATIME_NOW,
   FATTR_FH,
   FATTR_GID,
+  FATTR_INODE_FLAGS,
   FATTR_MODE,
   FATTR_MTIME,
   FATTR_MTIME_NOW,
@@ -122,7 +123,7 @@ export function onSetattr(server: Server, slot: number, word: number): number {
   const flags = i32[word + SLOT_FLAGS];
   const caller = takeCaller(server, word);
   takeFileSizeLimit(server, word);
-  change.valid = i32[word + SLOT_VALID] & (FATTR_ATIME_NOW * 4 - 1);
+  change.valid = i32[word + SLOT_VALID] & (FATTR_INODE_FLAGS | (FATTR_ATIME_NOW * 4 - 1));
   change.mode = i32[word + SLOT_MODE];
   change.uid = i32[word + SLOT_SET_UID] >>> 0;
   change.gid = i32[word + SLOT_SET_GID] >>> 0;

@@ -4,11 +4,17 @@ import {
   FATTR_ATIME_NOW,
   FATTR_FH,
   FATTR_GID,
+  FATTR_INODE_FLAGS,
   FATTR_MODE,
   FATTR_MTIME,
   FATTR_MTIME_NOW,
   FATTR_SIZE,
   FATTR_UID,
+  INODE_APPEND,
+  INODE_FLAGS,
+  INODE_IMMUTABLE,
+  INODE_NOATIME,
+  INODE_NODUMP,
 } from '../../../ringbuf/layout.gen.ts';
 import { chmodAcl } from '../acl.ts';
 import type { Caller } from '../caller.ts';
@@ -16,11 +22,14 @@ import { ATIME, MTIME, now, setTime, touch } from '../clock.ts';
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM } from '../errno.ts';
 import { truncate } from '../files.ts';
 import {
+  beginWrite,
   blocksOf,
+  endWrite,
   getSize,
   gidOf,
   hasAcl,
   hasCapability,
+  inodeWord,
   isDirectory,
   isRegular,
   isSymlink,
@@ -29,7 +38,16 @@ import {
   setOwner,
   uidOf,
 } from '../inodes.ts';
-import { isOwner, may, modeAfterChown, modeAfterWrite, ownsGroup } from '../permission.ts';
+import {
+  isAppendOnly,
+  isGuarded,
+  isImmutable,
+  isOwner,
+  may,
+  modeAfterChown,
+  modeAfterWrite,
+  ownsGroup,
+} from '../permission.ts';
 import { MAY_WRITE, S_IALLUGO, S_ISGID } from '../posix.ts';
 import type { Store } from '../store.ts';
 import { dropCapability } from '../xattrs.ts';
@@ -75,6 +93,7 @@ export function setattr(
   change: AttributeChange,
 ): number {
   const { valid } = change;
+  if ((valid & FATTR_INODE_FLAGS) !== 0) return setFlags(store, caller, ino, change.mode);
   const status = check(store, caller, ino, change);
   if (status !== 0) return status;
   now(store);
@@ -94,6 +113,7 @@ function check(store: Store, caller: Caller, ino: number, change: AttributeChang
     const status = checkSize(store, caller, ino, change);
     if (status !== 0) return status;
   }
+  if ((valid & (FATTR_MODE | FATTR_UID | FATTR_GID)) !== 0 && isGuarded(store, ino)) return -EPERM;
   if ((valid & FATTR_UID) !== 0 && caller.uid !== 0) {
     const owner = uidOf(store, ino);
     if (owner !== caller.uid || owner !== change.uid) return -EPERM;
@@ -122,6 +142,7 @@ function checkSize(store: Store, caller: Caller, ino: number, change: AttributeC
     const status = may(store, caller, ino, MAY_WRITE);
     if (status !== 0) return status;
   }
+  if (isAppendOnly(store, ino)) return -EPERM;
   // Only growth meets RLIMIT_FSIZE; the client raises SIGXFSZ.
   if (change.size > caller.fileSizeLimit && change.size > getSize(store, ino)) return -EFBIG;
   return 0;
@@ -132,8 +153,11 @@ function checkTimes(store: Store, caller: Caller, ino: number, change: Attribute
   const { valid } = change;
   if ((valid & FATTR_ATIME) !== 0 && change.atimensec >= NS_PER_S) return -EINVAL;
   if ((valid & FATTR_MTIME) !== 0 && change.mtimensec >= NS_PER_S) return -EINVAL;
+  // An append-only file may be touched, but not dated.
+  const now = (valid & BOTH_NOW) === BOTH_NOW;
+  if (now ? isImmutable(store, ino) : isGuarded(store, ino)) return -EPERM;
   if (isOwner(store, caller, ino)) return 0;
-  if ((valid & BOTH_NOW) !== BOTH_NOW) return -EPERM;
+  if (!now) return -EPERM;
   return may(store, caller, ino, MAY_WRITE);
 }
 
@@ -200,4 +224,32 @@ function setTimes(store: Store, ino: number, change: AttributeChange): void {
   if ((valid & FATTR_MTIME_NOW) !== 0) touch(store, ino, MTIME);
   else if ((valid & FATTR_MTIME) !== 0) setTime(store, ino, MTIME, change.mtime, change.mtimensec);
   changed(store, ino);
+}
+
+/** FS_*_FL of <linux/fs.h> that tmpfs knows (SHMEM_FL_USER_MODIFIABLE), and the bits of Inode.flags for them. */
+const FLAGS = [
+  [0x10, INODE_IMMUTABLE],
+  [0x20, INODE_APPEND],
+  [0x40, INODE_NODUMP],
+  [0x80, INODE_NOATIME],
+] as const;
+const FLAGS_KNOWN = 0xf0;
+const FLAGS_KEPT = ~(INODE_IMMUTABLE | INODE_APPEND | INODE_NODUMP | INODE_NOATIME);
+
+/** FS_IOC_SETFLAGS: vfs_fileattr_set and shmem_fileattr_set. */
+function setFlags(store: Store, caller: Caller, ino: number, wanted: number): number {
+  if (!isRegular(store, ino) && !isDirectory(store, ino)) return -EOPNOTSUPP;
+  if (!isOwner(store, caller, ino)) return -EPERM;
+  const word = inodeWord(store, ino) + INODE_FLAGS;
+  let flags = store.i32[word] & FLAGS_KEPT;
+  for (const [flag, bit] of FLAGS) if ((wanted & flag) !== 0) flags |= bit;
+  const guards = INODE_IMMUTABLE | INODE_APPEND;
+  if (((flags ^ store.i32[word]) & guards) !== 0 && caller.uid !== 0) return -EPERM;
+  if ((wanted & ~FLAGS_KNOWN) !== 0) return -EOPNOTSUPP;
+  now(store);
+  beginWrite(store, word - INODE_FLAGS);
+  store.i32[word] = flags;
+  endWrite(store, word - INODE_FLAGS);
+  changed(store, ino);
+  return 0;
 }

@@ -3,6 +3,8 @@ import {
   INODE_DEFAULT_ACL,
   INODE_FLAGS,
   INODE_LINKABLE,
+  INODE_NOATIME,
+  INODE_NODUMP,
   LINK_MAX,
   PATH_MAX,
 } from '../../../ringbuf/layout.gen.ts';
@@ -21,7 +23,7 @@ import {
   nlinkOf,
 } from '../inodes.ts';
 import { dropLastPath, keepTemporaryPath } from '../paths.ts';
-import { isUnnamed, mayCreate, mayLink, newGroup, newMode } from '../permission.ts';
+import { isGuarded, isUnnamed, mayCreate, mayLink, newGroup, newMode } from '../permission.ts';
 import {
   S_IALLUGO,
   S_IFBLK,
@@ -80,14 +82,26 @@ export function makeInode(
   const flags = store.i32[inodeWord(store, directory) + INODE_FLAGS];
   if (type === S_IFLNK || (flags & INODE_DEFAULT_ACL) === 0) {
     const left = type === S_IFLNK ? given : given & ~caller.umask;
-    return allocateInode(store, left, caller.uid, group, rdev);
+    const ino = allocateInode(store, left, caller.uid, group, rdev);
+    if ((flags & INHERITED) !== 0 && ino >= 0) inheritFlags(store, ino, flags);
+    return ino;
   }
   const ino = allocateInode(store, given, caller.uid, group, rdev);
   if (ino < 0) return ino;
+  if ((flags & INHERITED) !== 0) inheritFlags(store, ino, flags);
   const status = inheritAcl(store, directory, ino, type === S_IFDIR);
   if (status === 0) return ino;
   freeInode(store, ino);
   return status;
+}
+
+const INHERITED = INODE_NODUMP | INODE_NOATIME;
+
+function inheritFlags(store: Store, ino: number, flags: number): void {
+  const word = inodeWord(store, ino);
+  beginWrite(store, word);
+  store.i32[word + INODE_FLAGS] |= flags & INHERITED;
+  endWrite(store, word);
 }
 
 /** Gives the inode the name that the walk found missing → 0 or -errno, the inode then freed. */
@@ -198,7 +212,7 @@ export function link(
   if (linkable !== 0) return linkable;
   const allowed = checkParent(store, caller, walk.parent);
   if (allowed !== 0) return allowed;
-  if (isDirectory(store, ino)) return -EPERM;
+  if (isGuarded(store, ino) || isDirectory(store, ino)) return -EPERM;
   if (isUnnamed(store, ino)) return -ENOENT;
   if (nlinkOf(store, ino) >= LINK_MAX) return -EMLINK;
   now(store);

@@ -1,7 +1,17 @@
 /** read, write, lseek, fallocate, copy_file_range: checks and times round the moves of files.ts. */
 import type { Caller } from '../caller.ts';
 import { now } from '../clock.ts';
-import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, EOVERFLOW } from '../errno.ts';
+import {
+  EBADF,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  ENXIO,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+} from '../errno.ts';
 import {
   fallocate as allocateRange,
   copyRange,
@@ -19,7 +29,7 @@ import {
   modeOf,
   setMode,
 } from '../inodes.ts';
-import { modeAfterWrite } from '../permission.ts';
+import { isAppendOnly, isImmutable, modeAfterWrite } from '../permission.ts';
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
@@ -197,6 +207,8 @@ export function fallocate(
   if (offset < 0 || length <= 0) return -EINVAL;
   if (!isFallocateMode(mode)) return -EOPNOTSUPP;
   if (!isWritable(openFlags)) return -EBADF;
+  if ((mode & ~FALLOC_FL_KEEP_SIZE) !== 0 && isAppendOnly(store, ino)) return -EPERM;
+  if (isImmutable(store, ino)) return -EPERM;
   if (isDirectory(store, ino)) return -EISDIR;
   if (!isRegular(store, ino)) return -ENODEV;
   if (offset + length >= OFFSET_END) return -EFBIG;
@@ -224,6 +236,7 @@ export function copyFileRange(
 ): number {
   if (isDirectory(store, from) || isDirectory(store, to)) return -EISDIR;
   if (!isRegular(store, from) || !isRegular(store, to)) return -EINVAL;
+  if (!overlapping && isImmutable(store, to)) return -EPERM;
   if (fromOffset < 0 || toOffset < 0 || length < 0) return -EINVAL;
   if (fromOffset + length >= OFFSET_END || toOffset + length >= OFFSET_END) return -EOVERFLOW;
   // What a copy adds to its own source it may come to read.

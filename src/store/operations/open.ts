@@ -3,12 +3,13 @@ import { OPEN_TO_EXECUTE, RESOLVE_SHIFT } from '../../../ringbuf/layout.gen.ts';
 import type { Caller } from '../caller.ts';
 import { EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, ENXIO, EPERM } from '../errno.ts';
 import { isDirectory, modeOf } from '../inodes.ts';
-import { isOwner, may } from '../permission.ts';
+import { isAppendOnly, isOwner, may } from '../permission.ts';
 import {
   MAY_EXEC,
   MAY_READ,
   MAY_WRITE,
   O_ACCMODE,
+  O_APPEND,
   O_CLOEXEC,
   O_CREAT,
   O_DIRECT,
@@ -74,6 +75,7 @@ export function openInode(store: Store, caller: Caller, ino: number, flags: numb
   if (type === S_IFDIR && (mask & MAY_WRITE) !== 0) return -EISDIR;
   const allowed = may(store, caller, ino, mask);
   if (allowed !== 0) return allowed;
+  if (isAppendOnly(store, ino) && !onlyAppends(flags)) return -EPERM;
   if ((flags & O_NOATIME) !== 0 && !isOwner(store, caller, ino)) return -EPERM;
   if ((flags & O_DIRECT) !== 0 && type === S_IFDIR) return -EINVAL;
   // What lies behind fifos and devices is the kernel's business (src/server/nodes.ts).
@@ -81,6 +83,10 @@ export function openInode(store: Store, caller: Caller, ino: number, flags: numb
   if (type === S_IFDIR && (flags & O_DIRECT) !== 0) return -EINVAL;
   if (type !== S_IFREG) return 0;
   return (flags & O_TRUNC) !== 0 ? truncateOnOpen(store, caller, ino) : 0;
+}
+
+function onlyAppends(flags: number): boolean {
+  return (flags & O_TRUNC) === 0 && ((flags & O_ACCMODE) === 0 || (flags & O_APPEND) !== 0);
 }
 
 /** open(2) with O_CREAT → 0 with walk.ino. */

@@ -4,8 +4,10 @@ import {
   INODE_ATIMENSEC,
   INODE_CTIME,
   INODE_CTIMENSEC,
+  INODE_FLAGS,
   INODE_MTIME,
   INODE_MTIMENSEC,
+  INODE_NOATIME,
 } from '../../../ringbuf/layout.gen.ts';
 import { ATIME, CTIME, MTIME, now, touch } from '../clock.ts';
 import { inodeWord } from '../inodes.ts';
@@ -42,7 +44,8 @@ function isStale(store: Store, ino: number): boolean {
   const newer =
     (seconds > mtime || (seconds === mtime && nanoseconds > i32[word + INODE_MTIMENSEC])) &&
     (seconds > ctime || (seconds === ctime && nanoseconds > i32[word + INODE_CTIMENSEC]));
-  return !newer || store.nowSeconds - seconds >= SECONDS_PER_DAY;
+  if (newer && store.nowSeconds - seconds < SECONDS_PER_DAY) return false;
+  return (i32[word + INODE_FLAGS] & INODE_NOATIME) === 0;
 }
 
 /** Contents changed: a write, or an entry made or removed in a directory. The caller has called now(). */

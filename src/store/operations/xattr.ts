@@ -17,7 +17,7 @@ import type { Caller } from '../caller.ts';
 import { now } from '../clock.ts';
 import { E2BIG, EACCES, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE } from '../errno.ts';
 import { gidOf, isDirectory, isRegular, isSymlink, modeOf } from '../inodes.ts';
-import { isOwner, may, ownsGroup } from '../permission.ts';
+import { isGuarded, isOwner, may, ownsGroup } from '../permission.ts';
 import { MAY_READ, MAY_WRITE, S_ISGID, S_ISVTX, XATTR_CREATE, XATTR_REPLACE } from '../posix.ts';
 import type { Store } from '../store.ts';
 import {
@@ -60,6 +60,7 @@ function aclKind(name: string): number {
 /** xattr_permission: 0 or -errno. `mask`: MAY_READ or MAY_WRITE. */
 function allowed(store: Store, caller: Caller, ino: number, name: string, mask: number): number {
   const writes = mask === MAY_WRITE;
+  if (writes && isGuarded(store, ino)) return -EPERM;
   if (name.startsWith(SECURITY) || name.startsWith(SYSTEM)) return 0;
   if (name.startsWith(TRUSTED)) {
     if (caller.uid === 0) return 0;
@@ -225,6 +226,7 @@ function setAcl(
 ): number {
   const count = length === 0 ? 0 : parseAcl(value, offset, length);
   if (count < 0) return count;
+  if (isGuarded(store, ino)) return -EPERM;
   if (isSymlink(store, ino)) return -EOPNOTSUPP;
   if (kind === XATTR_KIND_DEFAULT_ACL && !isDirectory(store, ino)) return count > 0 ? -EACCES : 0;
   if (!isOwner(store, caller, ino)) return -EPERM;
