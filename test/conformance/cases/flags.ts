@@ -199,6 +199,13 @@ export const flagCases: Case[] = family('flags', {
     ioctl(p, FS_IOC_GETFLAGS, ints(0))
     ioctl(p, FS_IOC_SETFLAGS, ints(0))
     readlink("d/l", 10)${numbers}`,
+  events: `${stage}
+    i = inotify_init1(IN_NONBLOCK)
+    inotify_add_watch(i, ".", IN_ALL_EVENTS)
+    ioctl(f, FS_IOC_SETFLAGS, ints(FS_NODUMP_FL))
+    ioctl(f, FS_IOC_SETFLAGS, ints(0x100))
+    ioctl(f, FS_IOC_GETFLAGS, ints(0))
+    events(i)`,
   times: `${stage}
     snapshot
     ioctl(f, FS_IOC_SETFLAGS, ints(FS_NOATIME_FL))
