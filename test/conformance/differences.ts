@@ -97,14 +97,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     rest: true,
   },
   {
-    reason: 'inotify does not reach the tree.',
-    readme: '**`inotify` and',
-    cases: /^inotify: /,
-    expected: /inotify_add_watch\(/,
-    actual: /→ -ENOSYS$/,
-    rest: true,
-  },
-  {
     reason: 'Mounts are refused before their paths are looked at.',
     readme: '**`mount`, `chroot`',
     cases: /^refused: mounts of things/,

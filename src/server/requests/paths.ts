@@ -153,8 +153,7 @@ function notifySetattr(server: Server, word: number, flags: number, mode: number
   const mtime = (valid & (FATTR_MTIME | FATTR_MTIME_NOW)) !== 0;
   let which = (atime ? IN_ACCESS : 0) | (mtime ? IN_MODIFY : 0);
   if ((valid & FATTR_SIZE) !== 0) which = IN_MODIFY;
-  else if ((valid & (FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_INODE_FLAGS)) !== 0)
-    which = IN_ATTRIB;
+  else if ((valid & (FATTR_MODE | FATTR_UID | FATTR_GID)) !== 0) which = IN_ATTRIB;
   else if (valid === 0 && modeOf(server.store, ino) !== mode) which = IN_ATTRIB;
   if (which !== 0) notifyFound(server, word, flags, which);
 }
