@@ -7,7 +7,7 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xe048b02dc739bca3ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x4491e82fc07c86aaULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1479b0d7932e19c1ULL;
@@ -210,6 +210,7 @@ inline constexpr std::uint32_t BT_REQUEST_POSITION = 1;
 inline constexpr std::uint32_t BT_REQUEST_POSITION2 = 2;
 inline constexpr std::uint32_t BT_REQUEST_SLAB = 4;
 inline constexpr std::uint32_t BT_REQUEST_NO_REPLY = 8;
+inline constexpr std::uint32_t BT_REQUEST_VECTOR = 32;
 inline constexpr std::uint32_t BT_REQUEST_SPARE = 16;
 inline constexpr std::uint32_t BT_REPLY_SLAB = 4;
 inline constexpr std::uint32_t BT_REPLY_CROSSED_UP = 16;

@@ -4,7 +4,7 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xe048b02dc739bca3n;
+export const SCHEMA_HASH = 0x4491e82fc07c86aan;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
 export const IMAGE_CALLS_HASH = 0x1479b0d7932e19c1n;
@@ -205,6 +205,7 @@ export const REQUEST_POSITION = 1;
 export const REQUEST_POSITION2 = 2;
 export const REQUEST_SLAB = 4;
 export const REQUEST_NO_REPLY = 8;
+export const REQUEST_VECTOR = 32;
 export const REQUEST_SPARE = 16;
 export const REPLY_SLAB = 4;
 export const REPLY_CROSSED_UP = 16;

@@ -262,6 +262,8 @@ export const requestFlags = {
   REQUEST_SLAB: 4,
   /** Nobody waits: the server sets the slot to IDLE when it is done. */
   REQUEST_NO_REPLY: 8,
+  /** READ: readv and its kin, which inotify tells of even where they bring nothing. */
+  REQUEST_VECTOR: 32,
   /** WRITE: the bytes stand at the start of data block Slot.spare, not in a payload. */
   REQUEST_SPARE: 16,
 } as const;

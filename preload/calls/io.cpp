@@ -152,7 +152,8 @@ uint64_t likely_size(const Transfer& transfer, uint64_t wanted) {
 uint32_t worthwhile;
 
 void place(Slot* slot, const Transfer& transfer, uint64_t size) {
-  slot->request_flags = transfer.offset == kAtPosition ? BT_REQUEST_POSITION : 0;
+  slot->request_flags = (transfer.offset == kAtPosition ? BT_REQUEST_POSITION : 0) |
+                        (transfer.vector ? BT_REQUEST_VECTOR : 0);
   slot->offset = transfer.offset == kAtPosition ? 0 : transfer.offset;
   slot->size = size;
 }
@@ -325,7 +326,7 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
   int64_t start = offset != kAtPosition ? offset : description_state(id)->position, past;
   if (__builtin_add_overflow(start, (int64_t)cursor.total, &past)) return done(call, -EINVAL);
   if (!cut(cursor, direction, id, start)) return done(call, -EFAULT);
-  Transfer transfer{id, offset, call.stack};
+  Transfer transfer{id, offset, call.stack, call.nr != SYS_read && call.nr != SYS_pread64};
   if (direction == READING) {
     long got;
     // A read of nothing moves atime: the server knows how.

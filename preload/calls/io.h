@@ -35,6 +35,7 @@ struct Transfer {
   uint32_t description;
   int64_t offset;  ///< kAtPosition, or the file offset
   uint64_t user_stack;
+  bool vector = false;  ///< one of the calls that take several buffers
 };
 
 /** Reads up to `size` bytes; returns how many, or -errno. */

@@ -137,12 +137,22 @@ function makeLimbo(notifier: Notifier, directory: boolean): Buffer {
 function notifyLostName(notifier: Notifier, ino: number): void {
   const shadow = notifier.shadows.get(ino);
   if (shadow === undefined) return;
-  if (shadow.directory || nlinkOf(notifier.store, ino) !== 0 || shadow.handle >= 0) {
+  if (shadow.directory) {
     touchShadow(notifier, ino, IN_ATTRIB);
-    return;
+    unlinkShadow(notifier, ino);
+  } else if (nlinkOf(notifier.store, ino) !== 0 || shadow.handle >= 0) {
+    touchShadow(notifier, ino, IN_ATTRIB);
+  } else {
+    unlinkShadow(notifier, ino);
   }
+}
+
+/** The shadow loses its name, as the inode has lost its last; it lives on while that does. */
+function unlinkShadow(notifier: Notifier, ino: number): void {
+  const shadow = notifier.shadows.get(ino);
+  if (shadow === undefined || shadow.handle >= 0) return;
   shadow.handle = open(shadow.path, constants.O_NOFOLLOW | O_PATH);
-  removePath(shadow.path, false);
+  removePath(shadow.path, shadow.directory);
 }
 
 /** unlink or rmdir of what the walk has found. */
@@ -150,6 +160,7 @@ export function notifyRemoved(notifier: Notifier, walk: Walk, directory: boolean
   if (!directory) notifyLostName(notifier, walk.ino);
   // The kernel drops an inode that nobody holds before it tells of the name.
   flushGone(notifier);
+  if (directory) unlinkShadow(notifier, walk.ino);
   const entry = entryOfWalk(notifier, walk);
   if (entry === undefined) return;
   removePath(entry, directory);

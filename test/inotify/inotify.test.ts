@@ -63,6 +63,7 @@ describe('inotify tells what it tells on tmpfs', needs('gcc'), () => {
   test.skipIf(process.getuid?.() !== 0)('each operation', () => {
     same(compile('events'), [host()], 200);
   });
+  test('vectors, programs, failures', () => same(compile('rest'), [], 30));
   test('full queues, processes and threads', () => same(compile('crowd'), [], 8));
   test('random operations and watches', () => {
     const program = compile('walk');

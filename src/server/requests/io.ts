@@ -7,6 +7,7 @@ import {
   REQUEST_POSITION,
   REQUEST_POSITION2,
   REQUEST_SPARE,
+  REQUEST_VECTOR,
   SLAB_SIZE,
   SLOT_DESCRIPTION2,
   SLOT_FLAGS,
@@ -83,7 +84,11 @@ export function onRead(server: Server, slot: number, word: number): number {
   const noatime = (i32[state + DESCRIPTION_STATE_STATUS_FLAGS] & O_NOATIME) !== 0;
   const bytes = read(store, ino, noatime, offset, size, server.ringId, room);
   if (bytes < 0) return bytes;
-  if (bytes > 0 && server.notifier.active) notifyRead(server.notifier, id);
+  if (
+    server.notifier.active &&
+    (bytes > 0 || (i32[word + SLOT_REQUEST_FLAGS] & REQUEST_VECTOR) !== 0)
+  )
+    notifyRead(server.notifier, id);
   i32[word + SLOT_REPLY_LENGTH] = bytes;
   replyResult(server, word, bytes);
   return 0;

@@ -29,7 +29,7 @@ import {
   SLOT_VALID,
   STATFS_REPLY_RECORD_SIZE,
 } from '../../../ringbuf/layout.gen.ts';
-import { lastPathOf, pathOf } from '../../store/dentries.ts';
+import { inoOf, lastPathOf, pathOf } from '../../store/dentries.ts';
 import { EBADF, EINVAL, ENOENT } from '../../store/errno.ts';
 import { modeOf } from '../../store/inodes.ts';
 import { setattr } from '../../store/operations/attributes.ts';
@@ -158,13 +158,19 @@ function notifySetattr(server: Server, word: number, flags: number, mode: number
   if (which !== 0) notifyFound(server, word, flags, which);
 }
 
+/** The dentry that the description was opened by, if it still names that inode; else 0. */
+function nameOf({ store, descriptions }: Server, id: number): number {
+  const dentry = descriptions.dentries[id];
+  return dentry !== 0 && inoOf(store, dentry) === inodeOf(descriptions, id) ? dentry : 0;
+}
+
 /** To what find() has found: an open file, or an inode with the name that led to it. */
 export function notifyFound(server: Server, word: number, flags: number, which: number): void {
   const { notifier, walk, path } = server;
   if (path.length === 0 && (flags & AT_EMPTY_PATH) !== 0) {
     const id = takeDescription(server, word);
     if (notifier.holds.has(id)) notifyDescription(notifier, id, which);
-    else notifyPath(notifier, walk.ino, server.descriptions.dentries[id], which);
+    else notifyPath(notifier, walk.ino, nameOf(server, id), which);
   } else notifyPath(notifier, walk.ino, walk.dentry, which);
 }
 
