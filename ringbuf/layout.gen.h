@@ -7,10 +7,10 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0x4491e82fc07c86aaULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xcf9b6e18f94a34c4ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x1479b0d7932e19c1ULL;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x589c3983b9433100ULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;
@@ -78,6 +78,12 @@ inline constexpr std::uint64_t BT_SPARE_MIN = 512ULL;
 inline constexpr std::uint64_t BT_EXTENTS_PER_REPLY = 128ULL;
 /** OPEN, CREATE, TMPFILE: flags holds RESOLVE_* of openat2 from this bit on. */
 inline constexpr std::uint64_t BT_RESOLVE_SHIFT = 24ULL;
+/** Slot.umask, Process.umask: the process is a root that lacks capabilities of files, or another user that has some. */
+inline constexpr std::uint64_t BT_UMASK_CAPABILITIES = 2147483648ULL;
+/** Slot.umask, besides UMASK_CAPABILITIES: an access(2) with the real ids. */
+inline constexpr std::uint64_t BT_UMASK_REAL = 1073741824ULL;
+/** Capabilities that the tree asks for: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, LINUX_IMMUTABLE, SYS_ADMIN, MKNOD, SETFCAP. */
+inline constexpr std::uint64_t BT_FILE_CAPABILITIES = 2283799071ULL;
 /** The shim's own descriptors sit at or above this number. */
 inline constexpr std::uint64_t BT_PRIVATE_FD_MIN = 900ULL;
 /** How long the idle server spins before it parks, by default. */
@@ -347,7 +353,7 @@ struct Process {
   std::uint32_t parent;  ///< (client) Process index of the parent, 0 for none; decides FORKING records of a dead parent.
   std::uint32_t generation;  ///< (server) +1 whenever the record is freed.
   std::uint32_t cwd;  ///< (client) Description id of the current directory in the tree, 0 when it is on the host.
-  std::uint32_t umask;  ///< (client) File mode creation mask.
+  std::uint32_t umask;  ///< (client) File mode creation mask; above it UMASK_CAPABILITIES when uid 0 does not say all about the capabilities.
   std::uint32_t uid;  ///< (client) fsuid.
   std::uint32_t gid;  ///< (client) fsgid.
   std::uint32_t group_count;  ///< (client) Valid entries of groups.
@@ -360,9 +366,10 @@ struct Process {
   unsigned char pad0_[4];
   std::uint32_t groups[64];  ///< (client) Supplementary groups.
   std::uint64_t lock_filter;  ///< (server) Bit ino % 64 for every inode on which the process has record locks: a close of such a file has to be told (LOCK_CLOSE). Survives an exec.
-  unsigned char pad1_[8];
+  std::uint32_t capabilities;  ///< (client) Effective capabilities 0 to 31.
+  std::uint32_t permitted;  ///< (client) Permitted ones, which access(2) checks with when the real uid is 0.
   std::uint32_t nodes_fd;  ///< (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.
-  unsigned char pad2_[172];
+  unsigned char pad1_[172];
 };
 static_assert(sizeof(Process) == 512);
 static_assert(offsetof(Process, state) == 0);
@@ -382,6 +389,8 @@ static_assert(offsetof(Process, rgid) == 52);
 static_assert(offsetof(Process, virtual_fds) == 56);
 static_assert(offsetof(Process, groups) == 64);
 static_assert(offsetof(Process, lock_filter) == 320);
+static_assert(offsetof(Process, capabilities) == 328);
+static_assert(offsetof(Process, permitted) == 332);
 static_assert(offsetof(Process, nodes_fd) == 336);
 
 /** One request under way. Owned by one client thread; its slab has the same index. */
@@ -407,7 +416,7 @@ struct Slot {
   std::uint32_t description;  ///< (client) The file, or where the walk of path begins; 0: root of the tree.
   std::uint32_t flags;  ///< (client) O_*, AT_*, RENAME_*, MAP_*, by opcode.
   std::uint32_t mode;  ///< (client) Mode, access mask, whence, PROT_*, by opcode.
-  std::uint32_t umask;  ///< (client) Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE.
+  std::uint32_t umask;  ///< (client) Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE. UMASK_CAPABILITIES: the capabilities stand in the process record; UMASK_REAL: the permitted ones, for uid 0 only.
   std::uint32_t path_length;  ///< (client) Bytes of path at the start of the payload, without NUL.
   std::uint32_t payload_length;  ///< (client) Bytes of the payload, paths and all.
   std::uint32_t symlinks;  ///< (client) Links that this call has followed already (crossings back into the tree).

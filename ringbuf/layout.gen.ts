@@ -4,10 +4,10 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0x4491e82fc07c86aan;
+export const SCHEMA_HASH = 0xcf9b6e18f94a34c4n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
-export const IMAGE_CALLS_HASH = 0x1479b0d7932e19c1n;
+export const IMAGE_CALLS_HASH = 0x589c3983b9433100n;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */
@@ -74,6 +74,12 @@ export const SPARE_MIN = 512;
 export const EXTENTS_PER_REPLY = 128;
 /** OPEN, CREATE, TMPFILE: flags holds RESOLVE_* of openat2 from this bit on. */
 export const RESOLVE_SHIFT = 24;
+/** Slot.umask, Process.umask: the process is a root that lacks capabilities of files, or another user that has some. */
+export const UMASK_CAPABILITIES = 2147483648;
+/** Slot.umask, besides UMASK_CAPABILITIES: an access(2) with the real ids. */
+export const UMASK_REAL = 1073741824;
+/** Capabilities that the tree asks for: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, LINUX_IMMUTABLE, SYS_ADMIN, MKNOD, SETFCAP. */
+export const FILE_CAPABILITIES = 2283799071;
 /** The shim's own descriptors sit at or above this number. */
 export const PRIVATE_FD_MIN = 900;
 /** How long the idle server spins before it parks, by default. */
@@ -338,7 +344,7 @@ export const PROCESS_PARENT = 2;
 export const PROCESS_GENERATION = 3;
 /** (client) Description id of the current directory in the tree, 0 when it is on the host. */
 export const PROCESS_CWD = 4;
-/** (client) File mode creation mask. */
+/** (client) File mode creation mask; above it UMASK_CAPABILITIES when uid 0 does not say all about the capabilities. */
 export const PROCESS_UMASK = 5;
 /** (client) fsuid. */
 export const PROCESS_UID = 6;
@@ -362,6 +368,10 @@ export const PROCESS_VIRTUAL_FDS = 14;
 export const PROCESS_GROUPS = 16;
 /** (server) Bit ino % 64 for every inode on which the process has record locks: a close of such a file has to be told (LOCK_CLOSE). Survives an exec. */
 export const PROCESS_LOCK_FILTER = 80;
+/** (client) Effective capabilities 0 to 31. */
+export const PROCESS_CAPABILITIES = 82;
+/** (client) Permitted ones, which access(2) checks with when the real uid is 0. */
+export const PROCESS_PERMITTED = 83;
 /** (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet. */
 export const PROCESS_NODES_FD = 84;
 
@@ -410,7 +420,7 @@ export const SLOT_DESCRIPTION = 20;
 export const SLOT_FLAGS = 21;
 /** (client) Mode, access mask, whence, PROT_*, by opcode. */
 export const SLOT_MODE = 22;
-/** (client) Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE. */
+/** (client) Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE. UMASK_CAPABILITIES: the capabilities stand in the process record; UMASK_REAL: the permitted ones, for uid 0 only. */
 export const SLOT_UMASK = 23;
 /** (client) Bytes of path at the start of the payload, without NUL. */
 export const SLOT_PATH_LENGTH = 24;
@@ -921,6 +931,8 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Process.virtual_fds': 56,
   'Process.groups': 64,
   'Process.lock_filter': 320,
+  'Process.capabilities': 328,
+  'Process.permitted': 332,
   'Process.nodes_fd': 336,
   Slot: 4096,
   'Slot.state': 0,

@@ -93,6 +93,9 @@ export const constants = [
   { name: 'EXTENTS_PER_REPLY', value: 128, doc: 'Most DirectExtent records in one reply.' },
 
   { name: 'RESOLVE_SHIFT', value: 24, doc: 'OPEN, CREATE, TMPFILE: flags holds RESOLVE_* of openat2 from this bit on.' },
+  { name: 'UMASK_CAPABILITIES', value: 0x80000000, doc: 'Slot.umask, Process.umask: the process is a root that lacks capabilities of files, or another user that has some.' },
+  { name: 'UMASK_REAL', value: 0x40000000, doc: 'Slot.umask, besides UMASK_CAPABILITIES: an access(2) with the real ids.' },
+  { name: 'FILE_CAPABILITIES', value: 0x8820021f, doc: 'Capabilities that the tree asks for: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, LINUX_IMMUTABLE, SYS_ADMIN, MKNOD, SETFCAP.' },
   { name: 'PRIVATE_FD_MIN', value: 900, doc: "The shim's own descriptors sit at or above this number." },
   { name: 'RENDEZVOUS_SPIN_US', value: 50, doc: 'How long the idle server spins before it parks, by default.' },
 
@@ -424,7 +427,7 @@ const processRecord: Struct = {
     { name: 'parent', type: 'u32', offset: 8, writer: 'client', doc: 'Process index of the parent, 0 for none; decides FORKING records of a dead parent.' },
     { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever the record is freed.' },
     { name: 'cwd', type: 'u32', offset: 16, writer: 'client', doc: 'Description id of the current directory in the tree, 0 when it is on the host.' },
-    { name: 'umask', type: 'u32', offset: 20, writer: 'client', doc: 'File mode creation mask.' },
+    { name: 'umask', type: 'u32', offset: 20, writer: 'client', doc: 'File mode creation mask; above it UMASK_CAPABILITIES when uid 0 does not say all about the capabilities.' },
     { name: 'uid', type: 'u32', offset: 24, writer: 'client', doc: 'fsuid.' },
     { name: 'gid', type: 'u32', offset: 28, writer: 'client', doc: 'fsgid.' },
     { name: 'group_count', type: 'u32', offset: 32, writer: 'client', doc: 'Valid entries of groups.' },
@@ -436,6 +439,8 @@ const processRecord: Struct = {
     { name: 'virtual_fds', type: 'u32', offset: 56, writer: 'client', doc: 'Virtual fds now open; 0 lets close and dup skip the table.' },
     { name: 'groups', type: 'u32', offset: 64, count: 64, writer: 'client', doc: 'Supplementary groups.' },
     { name: 'lock_filter', type: 'u64', offset: 320, writer: 'server', doc: 'Bit ino % 64 for every inode on which the process has record locks: a close of such a file has to be told (LOCK_CLOSE). Survives an exec.' },
+    { name: 'capabilities', type: 'u32', offset: 328, writer: 'client', doc: 'Effective capabilities 0 to 31.' },
+    { name: 'permitted', type: 'u32', offset: 332, writer: 'client', doc: 'Permitted ones, which access(2) checks with when the real uid is 0.' },
     { name: 'nodes_fd', type: 'u32', offset: 336, writer: 'client', doc: 'Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.' },
   ],
 };
@@ -626,7 +631,7 @@ const slot: Struct = {
     { name: 'description', type: 'u32', offset: 80, writer: 'client', doc: 'The file, or where the walk of path begins; 0: root of the tree.' },
     { name: 'flags', type: 'u32', offset: 84, writer: 'client', doc: 'O_*, AT_*, RENAME_*, MAP_*, by opcode.' },
     { name: 'mode', type: 'u32', offset: 88, writer: 'client', doc: 'Mode, access mask, whence, PROT_*, by opcode.' },
-    { name: 'umask', type: 'u32', offset: 92, writer: 'client', doc: 'Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE.' },
+    { name: 'umask', type: 'u32', offset: 92, writer: 'client', doc: 'Applied to mode by CREATE, MKDIR, MKNOD, TMPFILE. UMASK_CAPABILITIES: the capabilities stand in the process record; UMASK_REAL: the permitted ones, for uid 0 only.' },
     { name: 'path_length', type: 'u32', offset: 96, writer: 'client', doc: 'Bytes of path at the start of the payload, without NUL.' },
     { name: 'payload_length', type: 'u32', offset: 100, writer: 'client', doc: 'Bytes of the payload, paths and all.' },
     { name: 'symlinks', type: 'u32', offset: 104, writer: 'client', doc: 'Links that this call has followed already (crossings back into the tree).' },

@@ -48,7 +48,7 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     51:getsockname 52:getpeername 288:accept4 299:recvmmsg 307:sendmmsg 56:clone 57:fork 58:vfork 59:execve 60:exit 67:shmdt 76:truncate 78:getdents 79:getcwd 80:chdir 81:fchdir
     82:rename 83:mkdir 84:rmdir 85:creat 86:link 87:unlink 88:symlink 89:readlink 90:chmod 92:chown
     94:lchown 95:umask 105:setuid 106:setgid 113:setreuid 114:setregid 116:setgroups 117:setresuid
-    119:setresgid 122:setfsuid 123:setfsgid 132:utime 133:mknod 137:statfs 155:pivot_root
+    119:setresgid 122:setfsuid 123:setfsgid 126:capset 132:utime 133:mknod 137:statfs 155:pivot_root
     160:setrlimit 161:chroot 162:sync 163:acct 165:mount 166:umount2 167:swapon 168:swapoff
     209:io_submit 188:setxattr 189:lsetxattr 191:getxattr 192:lgetxattr 194:listxattr 195:llistxattr
     197:removexattr 198:lremovexattr 216:remap_file_pages 217:getdents64 231:exit_group 235:utimes 254:inotify_add_watch 257:openat
@@ -60,7 +60,7 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     437:openat2 438:pidfd_getfd 439:faccessat2 442:mount_setattr 452:fchmodat2 463:setxattrat 464:getxattrat
     465:listxattrat 466:removexattrat 467:open_tree_attr 468:file_getattr 469:file_setattr`,
   later: `
-    126:capset 179:quotactl 206:io_setup
+    179:quotactl 206:io_setup
     233:epoll_ctl 272:unshare 308:setns
     313:finit_module 320:kexec_file_load 321:bpf 431:fsconfig`,
 };

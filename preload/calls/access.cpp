@@ -18,6 +18,7 @@ void fill(Slot& slot, uint32_t mode, uint32_t flags) {
   if (flags & AT_EACCESS) return;
   const Process* process = process_at(slot.process);
   slot.uid = process->ruid;
+  if (slot.umask & BT_UMASK_CAPABILITIES) slot.umask |= BT_UMASK_REAL;
   slot.gid = process->rgid;
 }
 

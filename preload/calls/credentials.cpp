@@ -7,12 +7,13 @@ namespace btfuse {
 Verdict sys_umask(Call& call, Thread& self) {
   long old = kernel(SYS_umask, call.args[0]);
   uint32_t mask = (uint32_t)call.args[0] & 0777;
-  __atomic_store_n(&process_at(process_of(self))->umask, mask, __ATOMIC_RELEASE);
+  uint32_t* kept = &process_at(process_of(self))->umask;
+  __atomic_store_n(kept, mask | (*kept & BT_UMASK_CAPABILITIES), __ATOMIC_RELEASE);
   return done(call, old);
 }
 
 /**
- * setuid, setgroups, setfsuid and all their kin. libc makes every thread repeat the call, so that
+ * setuid, setgroups, setfsuid, capset and all their kin. libc makes every thread repeat the call, so that
  * the record, which all threads share, ends with what all of them have.
  */
 Verdict sys_setuid(Call& call, Thread& self) {

@@ -235,6 +235,7 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
       ROUTE_TO(setresgid, sys_setuid);
       ROUTE_TO(setfsuid, sys_setuid);
       ROUTE_TO(setfsgid, sys_setuid);
+      ROUTE_TO(capset, sys_setuid);
     case SYS_sync:
       return Verdict::PASS;  // the tree has nothing that a crash of the machine could save
     default:

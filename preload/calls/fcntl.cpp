@@ -36,12 +36,18 @@ long get_flags(uint32_t id) {
   return (long)((opened & ~(kNotKept | kStatusMask)) | (status & kStatusMask) | kLargeFile);
 }
 
+/** CAP_FOWNER. */
+bool owns_all(const Process* process) {
+  if (process->umask & BT_UMASK_CAPABILITIES) return (process->capabilities & 1u << 3) != 0;
+  return process->uid == 0;
+}
+
 /** O_NOATIME is the owner's to ask for. */
 bool may_set_noatime(Thread& self, uint32_t id) {
   uint32_t old = __atomic_load_n(&description_state(id)->status_flags, __ATOMIC_RELAXED);
   const Process* process = process_at(process_of(self));
   Attributes attributes;
-  return (old & O_NOATIME) || process->uid == 0 ||
+  return (old & O_NOATIME) || owns_all(process) ||
          !quick_attributes(description_record(id)->ino, attributes) ||
          attributes.uid == process->uid;
 }

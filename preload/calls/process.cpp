@@ -69,6 +69,8 @@ bool bequeath(uint32_t parent, uint32_t child, bool with_mappings) {
   if (fd_limit > 0 && !back_fd_table(child, (uint64_t)fd_limit * sizeof(uint32_t))) return false;
   to->umask = from->umask;
   to->nodes_fd = from->nodes_fd;
+  to->capabilities = from->capabilities;
+  to->permitted = from->permitted;
   to->uid = from->uid;
   to->gid = from->gid;
   to->ruid = from->ruid;

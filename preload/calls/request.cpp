@@ -228,10 +228,18 @@ bool ask_store(Call& call, Thread& self, const PathCall& paths, const Target& ta
 
 }  // namespace
 
+/** CAP_DAC_OVERRIDE; linux/capability.h and libc's headers do not go together. */
+static constexpr uint32_t kDacOverride = 1u << 1;
+
 Searcher searcher_of(Thread& self, bool real_ids) {
   const Process* process = process_at(process_of(self));
-  if (real_ids) return {process->ruid, process->rgid, process};
-  return {process->uid, process->gid, process};
+  const bool odd = (process->umask & BT_UMASK_CAPABILITIES) != 0;
+  if (real_ids) {
+    const bool root = process->ruid == 0 && (!odd || (process->permitted & kDacOverride));
+    return {process->ruid, process->rgid, process, root};
+  }
+  const bool root = odd ? (process->capabilities & kDacOverride) != 0 : process->uid == 0;
+  return {process->uid, process->gid, process, root};
 }
 
 Slot* ask(Call& call, Thread& self, const PathCall& paths, Fill fill) {

@@ -314,6 +314,24 @@ bool back_fd_table(uint32_t index, uint64_t bytes) {
   return true;
 }
 
+/** → UMASK_CAPABILITIES when the uids do not say it all. */
+static uint32_t load_capabilities(Process* process) {
+  struct {
+    uint32_t version;
+    int pid;
+  } header = {0x20080522, 0};  // _LINUX_CAPABILITY_VERSION_3
+  struct {
+    uint32_t effective, permitted, inheritable;
+  } sets[2];
+  const uint32_t usual = process->uid == 0 ? BT_FILE_CAPABILITIES : 0;
+  if (kernel(SYS_capget, &header, sets) != 0) return 0;
+  process->capabilities = sets[0].effective & BT_FILE_CAPABILITIES;
+  process->permitted = sets[0].permitted & BT_FILE_CAPABILITIES;
+  if (process->capabilities != usual) return BT_UMASK_CAPABILITIES;
+  return process->ruid == 0 && process->permitted != BT_FILE_CAPABILITIES ? BT_UMASK_CAPABILITIES
+                                                                          : 0;
+}
+
 void load_credentials(uint32_t index) {
   Process* process = process_at(index);
   process->uid = (uint32_t)kernel(SYS_setfsuid, -1);
@@ -324,7 +342,7 @@ void load_credentials(uint32_t index) {
   process->group_count = groups < 0 ? 0 : (uint32_t)groups;
   const long mask = kernel(SYS_umask, 0);
   kernel(SYS_umask, mask);
-  process->umask = (uint32_t)mask;
+  process->umask = (uint32_t)mask | load_capabilities(process);
 }
 
 void release_reference(Thread& self, uint32_t description, uint64_t user_stack) {

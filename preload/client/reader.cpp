@@ -124,7 +124,7 @@ bool in_group(const Searcher& who, uint32_t gid) {
 /** False also where an ACL decides: that is the server's. */
 bool permitted(const Searcher& who, uint32_t mode, uint32_t flags, uint32_t uid, uint32_t gid,
                uint32_t mask) {
-  if (who.uid == 0) return !(mask & 1) || S_ISDIR(mode) || (mode & 0111) != 0;
+  if (who.overrides) return !(mask & 1) || S_ISDIR(mode) || (mode & 0111) != 0;
   uint32_t bits = mode;
   if (uid == who.uid) {
     bits = mode >> 6;

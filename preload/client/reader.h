@@ -17,6 +17,7 @@ enum class Quick {
 struct Searcher {
   uint32_t uid, gid;
   const Process* process;  ///< supplementary groups
+  bool overrides;          ///< CAP_DAC_OVERRIDE
 };
 
 /** The attributes of a live inode (one that the caller's description holds). */

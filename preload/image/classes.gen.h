@@ -10,7 +10,7 @@
 0, 0, 0, 2, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 2, 2,  // shmdt fcntl flock fsync fdatasync truncate ftruncate getdents getcwd
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 1, 2, 2,  // chdir fchdir rename mkdir rmdir creat link unlink symlink readlink chmod fchmod chown fchown lchown umask
 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0,  // setuid setgid
-0, 2, 2, 0, 2, 2, 0, 2, 0, 0, 2, 2, 0, 0, 0, 0,  // setreuid setregid setgroups setresuid setresgid setfsuid setfsgid
+0, 2, 2, 0, 2, 2, 0, 2, 0, 0, 2, 2, 0, 0, 2, 0,  // setreuid setregid setgroups setresuid setresgid setfsuid setfsgid capset
 0, 0, 0, 0, 2, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0,  // utime mknod statfs fstatfs
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0,  // pivot_root
 2, 2, 2, 2, 0, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0,  // setrlimit chroot sync acct mount umount2 swapon swapoff

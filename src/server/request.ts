@@ -5,11 +5,14 @@
  */
 import {
   EXTENTS_PER_REPLY,
+  FILE_CAPABILITIES,
   GROUPS_MAX,
   INLINE_SIZE,
   PATH_MAX,
+  PROCESS_CAPABILITIES,
   PROCESS_GROUP_COUNT,
   PROCESS_GROUPS,
+  PROCESS_PERMITTED,
   PROCESS_RECORD_WORDS,
   PROCESSES_MAX,
   REQUEST_SLAB,
@@ -31,6 +34,7 @@ import {
   SLOT_UID,
   SLOT_UMASK,
   SYMLOOP_MAX,
+  UMASK_REAL,
 } from '../../ringbuf/layout.gen.ts';
 import { backSlab, type Ring, slabOffset } from '../../ringbuf/ring.ts';
 import { type Caller, createCaller } from '../store/caller.ts';
@@ -137,8 +141,12 @@ export function takeCaller(server: Server, word: number): Caller {
   const { i32, caller } = server;
   caller.uid = i32[word + SLOT_UID] >>> 0;
   caller.gid = i32[word + SLOT_GID] >>> 0;
-  caller.umask = i32[word + SLOT_UMASK] & 0o777;
+  const umask = i32[word + SLOT_UMASK];
+  caller.umask = umask & 0o777;
   caller.process = takeProcess(server, word);
+  // A negative number has UMASK_CAPABILITIES.
+  caller.capabilities =
+    umask < 0 ? loadCapabilities(server, umask) : caller.uid === 0 ? FILE_CAPABILITIES : 0;
   caller.groupsLoaded = false;
   caller.groupCount = 0;
   return caller;
@@ -152,6 +160,12 @@ export function takeProcess(server: Server, word: number): number {
 
 export function processWord(process: number): number {
   return RING_PROCESSES_OFFSET / 4 + process * PROCESS_RECORD_WORDS;
+}
+
+function loadCapabilities({ i32, caller }: Server, umask: number): number {
+  const word = processWord(caller.process);
+  if ((umask & UMASK_REAL) === 0) return i32[word + PROCESS_CAPABILITIES];
+  return caller.uid === 0 ? i32[word + PROCESS_PERMITTED] : 0;
 }
 
 function loadGroups(server: Server): void {

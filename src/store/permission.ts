@@ -14,7 +14,14 @@ import {
   INODE_UID,
 } from '../../ringbuf/layout.gen.ts';
 import { aclPermits } from './acl.ts';
-import { type Caller, inGroup } from './caller.ts';
+import {
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+  type Caller,
+  inGroup,
+} from './caller.ts';
 import { EACCES, EPERM } from './errno.ts';
 import { inodeWord } from './inodes.ts';
 import {
@@ -52,8 +59,8 @@ export function may(store: Store, caller: Caller, ino: number, mask: number): nu
   const mode = store.i32[word + INODE_MODE];
   if ((mask & MAY_WRITE) !== 0 && (store.i32[word + INODE_FLAGS] & INODE_IMMUTABLE) !== 0)
     return -EPERM;
-  if (caller.uid === 0) {
-    // CAP_DAC_OVERRIDE: everything but running a file that nobody may run.
+  if ((caller.capabilities & CAP_DAC_OVERRIDE) !== 0) {
+    // Everything but running a file that nobody may run.
     if ((mask & MAY_EXEC) === 0 || (mode & S_IFMT) === S_IFDIR) return 0;
     return (mode & S_IXUGO) !== 0 ? 0 : -EACCES;
   }
@@ -61,16 +68,22 @@ export function may(store: Store, caller: Caller, ino: number, mask: number): nu
   if (store.i32[word + INODE_UID] >>> 0 === caller.uid) bits = mode >> 6;
   // The group bits are the mask of an ACL: none of them, and the kernel does not look at it.
   else if ((store.i32[word + INODE_FLAGS] & INODE_ACL) !== 0 && (mode & S_IRWXG) !== 0)
-    return aclPermits(store, caller, word, mask) ? 0 : -EACCES;
+    return aclPermits(store, caller, word, mask) || searches(caller, mode, mask) ? 0 : -EACCES;
   // Where group and others have the same rights it does not matter who is in the group.
   else if (((mode >> 3) ^ mode) & mask && inGroup(caller, store.i32[word + INODE_GID] >>> 0))
     bits = mode >> 3;
-  return (bits & mask) === mask ? 0 : -EACCES;
+  return (bits & mask) === mask || searches(caller, mode, mask) ? 0 : -EACCES;
+}
+
+/** CAP_DAC_READ_SEARCH: reads all files, and lists and walks through all directories. */
+function searches(caller: Caller, mode: number, mask: number): boolean {
+  if ((caller.capabilities & CAP_DAC_READ_SEARCH) === 0) return false;
+  return (mode & S_IFMT) === S_IFDIR ? (mask & MAY_WRITE) === 0 : mask === MAY_READ;
 }
 
 /** inode_owner_or_capable. */
 export function isOwner(store: Store, caller: Caller, ino: number): boolean {
-  if (caller.uid === 0) return true;
+  if ((caller.capabilities & CAP_FOWNER) !== 0) return true;
   return store.i32[inodeWord(store, ino) + INODE_UID] >>> 0 === caller.uid;
 }
 
@@ -84,7 +97,7 @@ export function mayRemove(store: Store, caller: Caller, directory: number, victi
   const status = may(store, caller, directory, MAY_WRITE | MAY_EXEC);
   if (status !== 0) return status;
   if (isAppendOnly(store, directory) || isGuarded(store, victim)) return -EPERM;
-  if (caller.uid === 0) return 0;
+  if ((caller.capabilities & CAP_FOWNER) !== 0) return 0;
   const word = inodeWord(store, directory);
   if ((store.i32[word + INODE_MODE] & S_ISVTX) === 0) return 0;
   if (store.i32[word + INODE_UID] >>> 0 === caller.uid) return 0;
@@ -112,7 +125,7 @@ export function newMode(store: Store, caller: Caller, directory: number, mode: n
 
 /** in_group_or_capable. */
 export function ownsGroup(caller: Caller, gid: number): boolean {
-  return caller.uid === 0 || inGroup(caller, gid);
+  return (caller.capabilities & CAP_FSETID) !== 0 || inGroup(caller, gid);
 }
 
 /** Mode after chown: setuid and setgid go, for root too (setgid without group execute only marks a lock). */
@@ -126,7 +139,7 @@ export function modeAfterChown(caller: Caller, mode: number, gid: number): numbe
 
 /** Mode after a write or a truncation by this caller: file_remove_privs. Root keeps all (CAP_FSETID). */
 export function modeAfterWrite(caller: Caller, mode: number, gid: number): number {
-  if (caller.uid === 0 || (mode & S_IFMT) !== S_IFREG) return mode;
+  if ((caller.capabilities & CAP_FSETID) !== 0 || (mode & S_IFMT) !== S_IFREG) return mode;
   return modeAfterChown(caller, mode, gid);
 }
 

@@ -58,14 +58,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     rest: true,
   },
   {
-    reason: 'User id 0 has every right; capabilities are not asked for.',
-    readme: 'capabilities',
-    cases: /^ids: root without capability/,
-    expected: /→ -E(ACCES|PERM)$/,
-    actual: /→ \d+$/,
-    rest: true,
-  },
-  {
     reason: 'F_CREATED_QUERY is not remembered.',
     readme: '`F_CREATED_QUERY`',
     cases: /^descriptors: fcntl of a file$/,

@@ -223,8 +223,8 @@ static long do_setrlimit(struct actor* self) {
   limit.rlim_cur = ARG(1) < 0 ? limit.rlim_max : (rlim_t)ARG(1);
   return answered(self, setrlimit(ARG(0), &limit));
 }
-/// Takes one capability out of the effective set, or all with -1.
-static long do_dropcap(struct actor* self) {
+/// Takes one capability out of the effective set, or all with -1; or puts one in.
+static long change_capability(struct actor* self, int raise) {
   struct {
     uint32_t version;
     int pid;
@@ -233,12 +233,16 @@ static long do_dropcap(struct actor* self) {
     uint32_t effective, permitted, inheritable;
   } sets[2];
   syscall(SYS_capget, &header, sets);
-  if (ARG(0) < 0)
+  if (raise)
+    sets[ARG(0) / 32].effective |= 1u << (ARG(0) % 32);
+  else if (ARG(0) < 0)
     sets[0].effective = sets[1].effective = 0;
   else
     sets[ARG(0) / 32].effective &= ~(1u << (ARG(0) % 32));
   return answered(self, syscall(SYS_capset, &header, sets));
 }
+static long do_dropcap(struct actor* self) { return change_capability(self, 0); }
+static long do_raisecap(struct actor* self) { return change_capability(self, 1); }
 
 // ---- files ------------------------------------------------------------------------------------
 
@@ -338,6 +342,7 @@ const struct custom_call custom_calls[] = {
     {"become", do_become},
     {"setrlimit", do_setrlimit},
     {"dropcap", do_dropcap},
+    {"raisecap", do_raisecap},
     {"copyin", do_copyin},
     {"tree", do_tree},
     {"run", do_run},

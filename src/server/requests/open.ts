@@ -8,6 +8,7 @@ import {
   SLOT_REPLY_DESCRIPTION,
   SLOT_SIZE,
 } from '../../../ringbuf/layout.gen.ts';
+import { CAP_DAC_READ_SEARCH } from '../../store/caller.ts';
 import { EBADF, EPERM, ESTALE } from '../../store/errno.ts';
 import { freeIfUnused, generationOf, isLive, isRegular } from '../../store/inodes.ts';
 import { create, keptFlags, open, openInode, openTemporary } from '../../store/operations/open.ts';
@@ -70,7 +71,7 @@ export function onOpenHandle(server: Server, slot: number, word: number): number
   const ino = getWide(i32, word + SLOT_OFFSET);
   const generation = getWide(i32, word + SLOT_SIZE);
   const caller = takeCaller(server, word);
-  if (caller.uid !== 0) return -EPERM;
+  if ((caller.capabilities & CAP_DAC_READ_SEARCH) === 0) return -EPERM;
   if (takeDescription(server, word) === 0) return -EBADF;
   if (!isLive(store, ino) || generationOf(store, ino) >>> 0 !== generation) return -ESTALE;
   server.walk.ino = ino;

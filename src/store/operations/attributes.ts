@@ -17,7 +17,7 @@ import {
   INODE_NODUMP,
 } from '../../../ringbuf/layout.gen.ts';
 import { chmodAcl } from '../acl.ts';
-import type { Caller } from '../caller.ts';
+import { CAP_CHOWN, CAP_LINUX_IMMUTABLE, type Caller, inGroup } from '../caller.ts';
 import { ATIME, MTIME, now, setTime, touch } from '../clock.ts';
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM } from '../errno.ts';
 import { truncate } from '../files.ts';
@@ -114,13 +114,13 @@ function check(store: Store, caller: Caller, ino: number, change: AttributeChang
     if (status !== 0) return status;
   }
   if ((valid & (FATTR_MODE | FATTR_UID | FATTR_GID)) !== 0 && isGuarded(store, ino)) return -EPERM;
-  if ((valid & FATTR_UID) !== 0 && caller.uid !== 0) {
+  if ((valid & FATTR_UID) !== 0 && (caller.capabilities & CAP_CHOWN) === 0) {
     const owner = uidOf(store, ino);
     if (owner !== caller.uid || owner !== change.uid) return -EPERM;
   }
-  if ((valid & FATTR_GID) !== 0 && caller.uid !== 0) {
+  if ((valid & FATTR_GID) !== 0 && (caller.capabilities & CAP_CHOWN) === 0) {
     if (uidOf(store, ino) !== caller.uid) return -EPERM;
-    if (gidOf(store, ino) !== change.gid && !ownsGroup(caller, change.gid)) return -EPERM;
+    if (gidOf(store, ino) !== change.gid && !inGroup(caller, change.gid)) return -EPERM;
   }
   // Dropping set-id bits is a chmod, which is the owner's even when nothing else changes.
   if (valid === 0 && !isOwner(store, caller, ino)) {
@@ -244,7 +244,11 @@ function setFlags(store: Store, caller: Caller, ino: number, wanted: number): nu
   let flags = store.i32[word] & FLAGS_KEPT;
   for (const [flag, bit] of FLAGS) if ((wanted & flag) !== 0) flags |= bit;
   const guards = INODE_IMMUTABLE | INODE_APPEND;
-  if (((flags ^ store.i32[word]) & guards) !== 0 && caller.uid !== 0) return -EPERM;
+  if (
+    ((flags ^ store.i32[word]) & guards) !== 0 &&
+    (caller.capabilities & CAP_LINUX_IMMUTABLE) === 0
+  )
+    return -EPERM;
   if ((wanted & ~FLAGS_KNOWN) !== 0) return -EOPNOTSUPP;
   now(store);
   beginWrite(store, word - INODE_FLAGS);

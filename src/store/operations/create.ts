@@ -9,7 +9,7 @@ import {
   PATH_MAX,
 } from '../../../ringbuf/layout.gen.ts';
 import { inheritAcl } from '../acl.ts';
-import type { Caller } from '../caller.ts';
+import { CAP_MKNOD, type Caller } from '../caller.ts';
 import { now } from '../clock.ts';
 import { insert } from '../dentries.ts';
 import { EEXIST, EINVAL, EMLINK, ENAMETOOLONG, ENOENT, EPERM } from '../errno.ts';
@@ -152,7 +152,8 @@ export function mknod(
   const allowed = checkParent(store, caller, walk.parent);
   if (allowed !== 0) return allowed;
   // A whiteout, character device 0, is anyone's.
-  if (device && caller.uid !== 0 && !(type === S_IFCHR && rdev === 0)) return -EPERM;
+  if (device && (caller.capabilities & CAP_MKNOD) === 0 && !(type === S_IFCHR && rdev === 0))
+    return -EPERM;
   const permissions = mode & S_IALLUGO;
   return createNode(store, caller, walk, (type || S_IFREG) | permissions, device ? rdev : 0);
 }

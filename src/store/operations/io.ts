@@ -1,5 +1,5 @@
 /** read, write, lseek, fallocate, copy_file_range: checks and times round the moves of files.ts. */
-import type { Caller } from '../caller.ts';
+import { CAP_FSETID, type Caller } from '../caller.ts';
 import { now } from '../clock.ts';
 import {
   EBADF,
@@ -106,7 +106,7 @@ export function beforeWrite(store: Store, caller: Caller, ino: number): void {
 
 function dropSetIds(store: Store, caller: Caller, ino: number): void {
   if (hasCapability(store, ino)) dropCapability(store, ino);
-  if (caller.uid === 0) return;
+  if ((caller.capabilities & CAP_FSETID) !== 0) return;
   const mode = modeOf(store, ino);
   const rest = modeAfterWrite(caller, mode, gidOf(store, ino));
   if (rest !== mode) setMode(store, ino, rest & S_IALLUGO);

@@ -13,7 +13,7 @@ import {
   XATTR_SIZE_MAX,
 } from '../../../ringbuf/layout.gen.ts';
 import { aclValue, checkAcl, parseAcl, storeAcl } from '../acl.ts';
-import type { Caller } from '../caller.ts';
+import { CAP_SETFCAP, CAP_SYS_ADMIN, type Caller } from '../caller.ts';
 import { now } from '../clock.ts';
 import { E2BIG, EACCES, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE } from '../errno.ts';
 import { gidOf, isDirectory, isRegular, isSymlink, modeOf } from '../inodes.ts';
@@ -63,7 +63,7 @@ function allowed(store: Store, caller: Caller, ino: number, name: string, mask: 
   if (writes && isGuarded(store, ino)) return -EPERM;
   if (name.startsWith(SECURITY) || name.startsWith(SYSTEM)) return 0;
   if (name.startsWith(TRUSTED)) {
-    if (caller.uid === 0) return 0;
+    if ((caller.capabilities & CAP_SYS_ADMIN) !== 0) return 0;
     return writes ? -EPERM : -ENODATA;
   }
   if (name.startsWith(USER)) {
@@ -83,9 +83,11 @@ function resolved(name: string): number {
   return -EOPNOTSUPP;
 }
 
-/** cap_inode_setxattr and cap_inode_removexattr: security.* is root's to change. */
+/** cap_inode_setxattr and cap_inode_removexattr: security.* is CAP_SYS_ADMIN's to change, one name CAP_SETFCAP's. */
 function securityAllowed(caller: Caller, name: string): number {
-  return name.startsWith(SECURITY) && caller.uid !== 0 ? -EPERM : 0;
+  if (!name.startsWith(SECURITY)) return 0;
+  const needed = name === CAPABILITY ? CAP_SETFCAP : CAP_SYS_ADMIN;
+  return (caller.capabilities & needed) === 0 ? -EPERM : 0;
 }
 
 /** setxattr(2) → 0 or -errno. `flags`: XATTR_CREATE, XATTR_REPLACE. */
@@ -165,12 +167,13 @@ export function listxattr(
   out: Uint8Array,
   size: number,
 ): number {
+  const admin = (caller.capabilities & CAP_SYS_ADMIN) !== 0;
   let total = 0;
   for (let record = firstXattr(store, ino); record !== 0; record = nextXattr(store, record)) {
     const word = xattrWord(store, record);
     const kind = store.i32[word + XATTR_KIND];
     const acl = kind === XATTR_KIND_PLAIN ? undefined : aclNames[kind - 1]!.bytes;
-    if (acl === undefined && caller.uid !== 0 && isTrusted(store, record)) continue;
+    if (acl === undefined && !admin && isTrusted(store, record)) continue;
     const length = acl?.length ?? store.i32[word + XATTR_NAME_LENGTH];
     if (size !== 0) {
       if (total + length + 1 > size) return size >= XATTR_LIST_MAX ? -E2BIG : -ERANGE;
@@ -270,7 +273,7 @@ function checkCapability(
   if (length !== SIZE_2 && length !== SIZE_3) return -EINVAL;
   for (let i = 0; i < length; i++) privateCapability[i] = value[offset + i];
   if (!isCapability(length)) return -EINVAL;
-  if (caller.uid !== 0) return -EPERM;
+  if ((caller.capabilities & CAP_SETFCAP) === 0) return -EPERM;
   return length === SIZE_3 && capabilityWords[5] === -1 ? -EINVAL : 0;
 }
 

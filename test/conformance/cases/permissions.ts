@@ -22,6 +22,42 @@ const modes = [
   '0755',
 ];
 
+/** What only some capability allows. */
+const asked = `
+  mknod("dev", S_IFCHR|0600, 0x103)
+  stat("f")
+  setxattr("f", "trusted.a", "1")
+  getxattr("f", "trusted.a", 10)
+  listxattr("f", 100)
+  setxattr("f", "security.a", "1")
+  removexattr("f", "security.a")
+  removexattr("f", "security.capability")
+  setxattr("f", "user.a", "1")
+  utimensat(AT_FDCWD, "f", ts(1, 0, 2, 0))
+  utimensat(AT_FDCWD, "f", NULL)
+  chown("f", 5, 6)
+  chmod("f", 02770)
+  chown("f", 5, 7)
+  stat("f")
+  write(f, "x")
+  pwrite(g, "x", 0)
+  ftruncate(g, 0)
+  stat("f")
+  stat("g")
+  open("f", O_RDONLY|O_NOATIME)
+  fcntl(f, F_SETFL, O_NOATIME)
+  ioctl(f, FS_IOC_SETFLAGS, ints(FS_NODUMP_FL))
+  ioctl(f, FS_IOC_SETFLAGS, ints(FS_APPEND_FL))
+  ioctl(f, FS_IOC_SETFLAGS, ints(0))
+  access("d", X_OK)
+  access("f", W_OK)
+  faccessat2(AT_FDCWD, "f", W_OK, AT_EACCESS)
+  faccessat2(AT_FDCWD, "f", X_OK, AT_EACCESS)
+  list(d)
+  open("d/in", O_RDONLY)
+  h = open("d", O_RDONLY|O_DIRECTORY)
+`;
+
 /** Everything at a file and a directory of mode M that belong to 1000:1000. */
 const attempts = `
   access("f", R_OK)
@@ -328,7 +364,7 @@ export const permissionCases: readonly Case[] = [
       open("f", O_RDONLY)
       t: open("g", O_CREAT|O_RDWR, 0600)`,
     ...Object.fromEntries(
-      [0, 1, 2, 3, 4, 27, 21].map((capability) => [
+      [-1, 0, 1, 2, 3, 4, 9, 21, 27, 31].map((capability) => [
         `root without capability ${capability}`,
         `chmod(".", 0777)
          f = open("f", O_CREAT|O_RDWR, 0000)
@@ -337,9 +373,45 @@ export const permissionCases: readonly Case[] = [
          chown("d", 1000, 1000)
          dropcap(${capability})
          ${attempts}
-         mknod("dev", S_IFCHR|0600, 0x103)
-         stat("f")`,
+         ${asked}`,
       ]),
     ),
+    ...Object.fromEntries(
+      [0, 1, 2, 3, 4, 9, 21, 27, 31].map((capability) => [
+        `a user with capability ${capability}`,
+        `chmod(".", 0777)
+         f = open("f", O_CREAT|O_RDWR, 0000)
+         g = open("g", O_CREAT|O_RDWR, 06070)
+         mkdir("d", 0000)
+         open("d/in", O_CREAT|O_RDWR, 0600)
+         seteuid(1000)
+         raisecap(${capability})
+         ${attempts}
+         ${asked}
+         seteuid(0)
+         open("f", O_RDWR)`,
+      ]),
+    ),
+    'capabilities through fork, threads and exec': `
+      chmod(".", 0777)
+      f = open("f", O_CREAT|O_RDWR, 0000)
+      chown("f", 1000, 1000)
+      dropcap(1)
+      dropcap(2)
+      open("f", O_RDONLY)
+      access("f", R_OK)
+      umask(027)
+      open("f", O_RDONLY)
+      open("made", O_CREAT|O_RDWR, 0666)
+      fork b
+      b: open("f", O_RDONLY)
+      b: raisecap(1)
+      b: open("f", O_RDONLY)
+      open("f", O_RDONLY)
+      raisecap(1)
+      open("f", O_RDONLY)
+      dropcap(1)
+      exec
+      open("f", O_RDONLY)`,
   }),
 ];
