@@ -13,8 +13,8 @@ Verdict sys_umask(Call& call, Thread& self) {
 }
 
 /**
- * setuid, setgroups, setfsuid, capset and all their kin. libc makes every thread repeat the call, so that
- * the record, which all threads share, ends with what all of them have.
+ * setuid, setgroups, setfsuid, capset and all their kin. libc makes every thread repeat the call,
+ * so that the record, which all threads share, ends with what all of them have.
  */
 Verdict sys_setuid(Call& call, Thread& self) {
   const long* a = call.args;
