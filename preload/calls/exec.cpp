@@ -23,7 +23,7 @@ namespace btfuse {
 namespace {
 
 /** Up to here argument and environment arrays stand on the program's stack. */
-constexpr uint64_t kStackRoom = 8 * 1024;
+constexpr uint64_t kStackRoom = 4 * 1024;
 /** Words that one "#!" level adds in front: interpreter and argument. */
 constexpr uint64_t kWordsPerLevel = 2;
 
@@ -202,7 +202,8 @@ long start_image(const Call& call, const Request& request, const Plan& plan, cha
 }
 
 __attribute__((noinline)) long start_launcher(char* const* argv, char* const* envp) {
-  char* path = (char*)__builtin_alloca(BT_PATH_MAX);
+  // On top of all else, perhaps in a thread of 16 KiB.
+  char* path = (char*)__builtin_alloca(launcher_path_size());
   return launcher_path(path) ? kernel(SYS_execve, path, argv, envp) : -ENAMETOOLONG;
 }
 

@@ -113,9 +113,9 @@ int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t a
   file.borrowed = file.crossed = file.hidden = false;
   file.description = 0;
   file.head_length = 0;
-  Target start;
-  classify(self, dirfd, path, path_flags_of(at_flags), call.stack, start);
-  if (start.where == Where::HOST && start.length == 0 && (at_flags & AT_EMPTY_PATH)) {
+  Target target;
+  classify(self, dirfd, path, path_flags_of(at_flags), call.stack, target);
+  if (target.where == Where::HOST && target.length == 0 && (at_flags & AT_EMPTY_PATH)) {
     file.fd = (int)dirfd;
     file.borrowed = true;
     if (read_exec(call, self, file, file.head, 1, 0) == -EBADF) reopen(file);
@@ -142,7 +142,7 @@ int open_exec(Call& call, Thread& self, long dirfd, const char* path, uint32_t a
       if (status != 0) return status;
     } else {
       file.fd = open.result < 0 ? -1 : open.result;
-      file.crossed = start.where != Where::HOST;
+      file.crossed = target.where != Where::HOST;
       // From here the kernel would judge another path than the one that led here.
       if (file.crossed && open.result < 0) return (int)open.result;
       if (open.result == -ENOENT) return -ENOENT;

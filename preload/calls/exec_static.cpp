@@ -77,6 +77,10 @@ void close_launch(const Launch& launch) {
   if (launch.program >= 0) kernel(SYS_close, launch.program);
 }
 
+uint64_t launcher_path_size() {
+  return start.own_length + sizeof kLauncher;
+}
+
 bool launcher_path(char* path) {
   uint32_t length = start.own_length;
   while (length > 0 && start.own[length - 1] != '/') length--;

@@ -31,7 +31,9 @@ long find_file_image(Thread& self, long fd, ImageTrailer& image);
 int prepare_launch(Thread& self, long fd, Launch& launch);
 void close_launch(const Launch& launch);
 
-/** Path of the launcher, which lies beside the shim: BT_PATH_MAX bytes. False: too long. */
+/** Path of the launcher, which lies beside the shim: launcher_path_size() bytes. False: too long.
+ */
+uint64_t launcher_path_size();
 bool launcher_path(char* path);
 
 }  // namespace btfuse

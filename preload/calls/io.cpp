@@ -412,7 +412,7 @@ namespace {
 
 // linux/fs.h; not every libc header knows the newer ones.
 constexpr long kRwfHipri = 0x1, kRwfDsync = 0x2, kRwfSync = 0x4, kRwfAppend = 0x10,
-               kRwfNoappend = 0x20, kRwfDontcache = 0x80;
+               kRwfNoappend = 0x20;
 
 /** preadv2 and pwritev2: offset -1 is the description's own. */
 long check_flags(long flags, int64_t offset) {

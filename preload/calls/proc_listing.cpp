@@ -31,7 +31,7 @@ bool begins_with(const char* text, uint64_t length, const char* begin) {
 long number_of(const char* name) {
   long number = 0;
   for (const char* at = name; *at != 0; at++) {
-    if (*at < '0' || *at > '9' || number > BT_FDS_MAX) return -1;
+    if (*at < '0' || *at > '9' || number > (long)BT_FDS_MAX) return -1;
     number = number * 10 + (*at - '0');
   }
   return *name == 0 ? -1 : number;

@@ -57,6 +57,18 @@ describe('C', needs('gcc'), () => {
     make(compiler, ['-O1', '-pthread', ...options, '-o', path, join(programs, 'files.c')]);
     compare([path]);
   });
+
+  test('started by a thread with a small stack', () => {
+    const tiny = join(folder, 'nothing');
+    writeFileSync(`${tiny}.c`, 'int main(void) { return 0; }\n');
+    make('gcc', ['-static', '-o', tiny, `${tiny}.c`]);
+    const narrow = join(folder, 'narrow');
+    make('gcc', ['-O1', '-pthread', '-o', narrow, join(programs, 'narrow.c')]);
+    compare([narrow, tiny]);
+    compare([narrow, '/bin/true']);
+    const inTheTree = 'cp "$1" /bin/true .; "$0" ./nothing; "$0" ./true';
+    compare(['sh', '-c', `cd "$2"; ${inTheTree}`, narrow, tiny]);
+  });
 });
 
 describe('Go', needs('go'), () => {
