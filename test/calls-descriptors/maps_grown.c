@@ -423,6 +423,45 @@ static void remapped(void) {
   close(fd);
 }
 
+// A log that one process writes, and others follow through their maps without a call.
+static void* follow(void* at) {
+  volatile unsigned char* log = at;
+  volatile int* written = (volatile int*)log;
+  long total = 0;
+  for (int seen = 0; seen < 2000;) {
+    while (*written == seen) sched_yield();
+    for (; seen < *written; seen++) total += log[(seen + 1) * 2048 + 2047];
+  }
+  return (void*)total;
+}
+
+static void followed(void) {
+  int fd = make("log", "");
+  ftruncate(fd, 2048);
+  unsigned char* log = mmap(NULL, 16 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  pid_t child = fork();
+  if (child == 0) {
+    char line[2048];
+    int own = open("log", O_WRONLY | O_APPEND);
+    for (int i = 0; i < 2000; i++) {
+      memset(line, i, sizeof line);
+      write(own, line, sizeof line);
+      *(volatile int*)log = i + 1;
+    }
+    _exit(0);
+  }
+  pthread_t ids[3];
+  for (int i = 0; i < 3; i++) pthread_create(&ids[i], NULL, follow, log);
+  for (int i = 0; i < 3; i++) {
+    void* total;
+    pthread_join(ids[i], &total);
+    SHOW(total);
+  }
+  SHOW(reap(child));
+  munmap(log, 16 << 20);
+  close(fd);
+}
+
 static void many(void) {
   int fd = make("many", "");
   ftruncate(fd, 4 * kPage);
@@ -457,6 +496,7 @@ int main(int argc, char** argv) {
   advice();
   protections();
   remapped();
+  followed();
   many();
   return 0;
 }

@@ -20,6 +20,11 @@ const shells: Scenario = {
   name: 'other shells, editors and small tools',
   script: 'shells',
 };
+const maps: Scenario = {
+  name: 'LMDB, mmap of Python, SQLite: files mapped by several processes',
+  script: 'maps',
+  needs: ['python3', 'sqlite3'],
+};
 const archives: Scenario = {
   name: 'archivers and compressors',
   script: 'archives',
@@ -32,7 +37,7 @@ const builds: Scenario = {
 };
 
 describe('others', () => {
-  for (const scenario of [concurrency, shells, archives, builds]) sameAsTmpfs(scenario);
+  for (const scenario of [concurrency, shells, maps, archives, builds]) sameAsTmpfs(scenario);
   for (const scenario of [concurrency, shells]) neverReachesHost(scenario);
 });
 

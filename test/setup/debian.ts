@@ -10,6 +10,7 @@ import { isInstalled } from './needs.ts';
 const packages: Readonly<Record<string, string>> = {
   '/usr/lib/postgresql/*/bin/initdb': 'postgresql',
   '/usr/lib/python3.11/test/test_os.py': 'libpython3.11-testsuite',
+  '/usr/lib/python3/dist-packages/lmdb/__init__.py': 'python3-lmdb',
   '/usr/share/i18n/locales/de_DE': 'locales',
   '7zz': '7zip',
   automake: 'automake',
@@ -47,6 +48,7 @@ const packages: Readonly<Record<string, string>> = {
   inotifywait: 'inotify-tools',
   javac: 'openjdk-17-jdk-headless',
   less: 'less',
+  mdb_stat: 'lmdb-utils',
   ls: 'coreutils',
   'lua5.4': 'lua5.4',
   m4: 'm4',
