@@ -292,6 +292,24 @@ export function noteMapping(descriptions: Descriptions, id: number): void {
   addMap(store, store.i32[word + DESCRIPTION_INO]);
 }
 
+/** Those through which `ino` was mapped. */
+export function mappingDescriptions(descriptions: Descriptions, ino: number): number[] {
+  const { store, heads, next } = descriptions;
+  const found: number[] = [];
+  for (let id = heads[ino % CHAINS]; id !== 0; id = next[id]) {
+    const maps = store.i32[descriptionWord(descriptions, id) + DESCRIPTION_MAPS];
+    if (maps !== 0 && inodeOf(descriptions, id) === ino) found.push(id);
+  }
+  return found;
+}
+
+/** The opposite of noteMapping: no map through it is left. */
+export function forgetMapping(descriptions: Descriptions, id: number): void {
+  const { store } = descriptions;
+  store.i32[descriptionWord(descriptions, id) + DESCRIPTION_MAPS] = 0;
+  dropMap(store, inodeOf(descriptions, id));
+}
+
 /** After a change of its locks: while it holds any, the last close has to be told. */
 export function noteLocks(
   descriptions: Descriptions,

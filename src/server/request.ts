@@ -47,6 +47,7 @@ import { createWalk, type Walk } from '../store/walk.ts';
 import { getWide } from '../store/wide.ts';
 import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descriptions.ts';
 import { createGrants, type Grants } from './grants.ts';
+import { watchMaps } from './mapped.ts';
 import { type Nodes, openNodes } from './nodes.ts';
 import { type Copies, createCopies } from './requests/exec.ts';
 import { createNotifier, type Notifier } from './shadows.ts';
@@ -103,6 +104,7 @@ export function createServer(parts: ServerParts): Server {
   const { store, ring } = parts;
   const { segment } = ring;
   const descriptions = createDescriptions(store, segment);
+  watchMaps(store, segment, descriptions);
   const server: Server = {
     store,
     ring,

@@ -14,6 +14,7 @@ import {
   INODE_EXTENT_FILE_BLOCK,
   INODE_FLAGS,
   INODE_MAPPED,
+  INODE_RECORD_WORDS,
   INODE_SIZE,
   PAGE_SIZE,
 } from '../../ringbuf/layout.gen.ts';
@@ -246,6 +247,7 @@ export function isMapped(store: Store, word: number): boolean {
  */
 export function discard(store: Store, word: number, from: number, to: number): number {
   if (from >= to) return 0;
+  if (isMapped(store, word)) store.settleMaps((word - store.inodesWord) / INODE_RECORD_WORDS);
   if (isMapped(store, word)) {
     zeroRange(store, word, from * PAGE_SIZE, to * PAGE_SIZE);
     return 0;

@@ -131,6 +131,8 @@ export interface Store {
   nodeGone: (ino: number) => void;
   /** Set by the server: an inode with INODE_WATCHED is about to be freed. */
   watchedGone: (ino: number) => void;
+  /** Set by the server: blocks of a mapped file are about to go; is it mapped still? (dropMap if not) */
+  settleMaps: (ino: number) => void;
 }
 
 export interface StoreOptions {
@@ -360,5 +362,6 @@ function bindStore(
     lost: { parent: 0, dentry: 0, text: 0 },
     nodeGone: () => {},
     watchedGone: () => {},
+    settleMaps: () => {},
   };
 }

@@ -462,6 +462,34 @@ static void followed(void) {
   close(fd);
 }
 
+// What a file gives back once nobody maps it, though the descriptor stays open.
+static void given_back(void) {
+  int fd = make("back", "");
+  unsigned char bytes[16 * 4096];
+  fill(bytes, sizeof bytes, 8);
+  write(fd, bytes, sizeof bytes);
+  unsigned char* a = map(fd, 16, MAP_SHARED);
+  unsigned char* b = map(fd, 16, MAP_SHARED);
+  munmap(a, 16 * kPage);
+  SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kPage));
+  SHOW(b[0]);
+  munmap(b, 16 * kPage);
+  struct stat status;
+  SHOW(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * kPage));
+  SHOW(ftruncate(fd, 8 * kPage));
+  fstat(fd, &status);
+  SHOW(status.st_blocks);
+  SHOW(ftruncate(fd, 0));
+  fstat(fd, &status);
+  SHOW(status.st_blocks);
+  a = map(fd, 16, MAP_SHARED);
+  SHOW(ftruncate(fd, 2 * kPage));
+  SHOW(poke(a + kPage, 5));
+  SHOW(peek(a + 2 * kPage));
+  munmap(a, 16 * kPage);
+  close(fd);
+}
+
 static void many(void) {
   int fd = make("many", "");
   ftruncate(fd, 4 * kPage);
@@ -497,6 +525,7 @@ int main(int argc, char** argv) {
   protections();
   remapped();
   followed();
+  given_back();
   many();
   return 0;
 }
