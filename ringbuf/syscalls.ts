@@ -9,6 +9,13 @@
  *   ask    btfuse_dispatch decides: paths, descriptors elsewhere than in rdi, state that we mirror
  *   later  touches files, but passing it on is right for now; counts as `pass`
  *
+ * What `later` leaves to the kernel, and why that is right for a tree that it does not have: epoll_ctl says EPERM
+ * of the directory behind a descriptor, as of any regular file; finit_module and kexec_file_load fail on it;
+ * bpf pins to its own file system only; quotactl and fsconfig name block devices, which the tree has not;
+ * setns and unshare change what the host looks like. Unlisted ones that take a descriptor: landlock_add_rule
+ * (the rule is about a directory of ours, the tree is not bound by it), kcmp (KCMP_FILE calls any two files of the
+ * tree the same), prctl(PR_SET_MM_EXE_FILE) (EACCES for a directory), statmount and listmount (ids only).
+ *
  * A number that the kernel had not given out when this was written is `ask`, so that dispatch can
  * refuse it: a call that nobody has thought about must not reach the host under the prefix.
  */

@@ -35,24 +35,44 @@ function refused(command: string): void {
 const drop = '$) = "1000 1000"; $( = 1000; ($<, $>) = (1000, 1000); exec @ARGV or die "$!\\n"';
 const asUser = `perl -e '${drop}'`;
 
-describe('execve is refused', { skip: !isRoot }, () => {
-  test('where the shim cannot be found', needsMounts(), () => {
+describe('execve', { skip: !isRoot }, () => {
+  test('is refused where the shim cannot be found', needsMounts(), () => {
     const hide = `mount -t tmpfs -o mode=755 none ${root}build`;
     refused(`unshare -m sh -c '${hide}; ls /bt'`);
   });
 
-  test('where the user that a process has become cannot read the shim', needsMounts(), () => {
-    const locked = `cp ${root}build/libbtfuse.so ${work}/shim; chmod 700 ${work}/shim`;
-    const bind = `${locked}; mount --bind ${work}/shim ${root}build/libbtfuse.so`;
-    refused(`unshare -m sh -c '${bind}; setpriv --reuid 1000 --regid 1000 --clear-groups ls /bt'`);
-  });
+  test(
+    'is refused where the user that a process has become cannot read the shim',
+    needsMounts(),
+    () => {
+      const locked = `cp ${root}build/libbtfuse.so ${work}/shim; chmod 700 ${work}/shim`;
+      const bind = `${locked}; mount --bind ${work}/shim ${root}build/libbtfuse.so`;
+      refused(
+        `unshare -m sh -c '${bind}; setpriv --reuid 1000 --regid 1000 --clear-groups ls /bt'`,
+      );
+    },
+  );
 
-  test('of a process with one real user and another effective one', needs('perl'), () => {
-    refused(`perl -e '$> = 1000; exec "ls", "/bt" or die "$!\\n"'`);
-    refused(`perl -e '$) = "1000 1000"; exec "ls", "/bt" or die "$!\\n"'`);
-  });
+  test(
+    'is refused to a process with one real user and another effective one',
+    needs('perl'),
+    () => {
+      refused(`perl -e '$> = 1000; exec "ls", "/bt" or die "$!\\n"'`);
+      refused(`perl -e '$) = "1000 1000"; exec "ls", "/bt" or die "$!\\n"'`);
+    },
+  );
 
-  test('of what cannot be read: it may be static, or set-id', needs('perl'), () => {
+  test(
+    'set-id bits of programs in the tree do nothing, as on a mount with nosuid',
+    needs('perl'),
+    () => {
+      const script = `chmod 755 /bt; cp /usr/bin/id /bt; chmod 6755 /bt/id; stat -c %a /bt/id; ${asUser} /bt/id -u; ${asUser} /bt/id -g`;
+      const { stdout, stderr } = btfuse(['run', '--', 'sh', '-c', script]);
+      expect({ stdout, stderr }).toEqual({ stdout: '6755\n1000\n1000\n', stderr: '' });
+    },
+  );
+
+  test('is refused of what cannot be read: it may be static, or set-id', needs('perl'), () => {
     for (const name of ['setuid', 'hidden']) refused(`${asUser} ${program(name)} /bt`);
   });
 });
