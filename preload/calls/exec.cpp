@@ -218,8 +218,10 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
   char exe[kExecNameMax];
   bool named = plan.tree && exec_name(call, self, plan.dirfd, plan.name, exe);
   const char* name = plan.levels > 0 ? plan.interpreters[plan.levels - 1] : request.path;
+  // The launcher is a static program: it is not ld.so that starts it.
+  const Identity ids = plan.launched ? Identity{} : identity();
   const Names names{named ? exe : nullptr, told_name(request, plan), name,
-                    plan.launched ? &plan.launch : nullptr};
+                    plan.launched ? &plan.launch : nullptr, &ids};
   char** envp = build_environment(self, request.envp, names, memory);
   char* const* argv = request.argv;
   if (!plan.by_name && plan.levels > 0) {
@@ -232,8 +234,12 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
   // level that we stand on must be free by then.
   const uint64_t level = self.vforks > 0 && on_small_stack() ? kLevel : 0;
   btfuse_small_stack += level;
-  const long result =
-      plan.launched ? start_launcher(argv, envp) : start_image(call, request, plan, argv, envp);
+  long result = level_ids(ids);
+  if (result == 0) {
+    result =
+        plan.launched ? start_launcher(argv, envp) : start_image(call, request, plan, argv, envp);
+    restore_ids(ids);
+  }
   btfuse_small_stack -= level;
   return result;
 }

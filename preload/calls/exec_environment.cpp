@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../client/memory.h"
+#include "../image/identity.h"
 #include "../image/start.h"
 #include "user_memory.h"
 
@@ -18,12 +19,13 @@ constexpr char kInherit[] = "BTFUSE_INHERIT=";
 constexpr char kExe[] = "BTFUSE_EXE=";
 constexpr char kProgram[] = "BTFUSE_PROGRAM=";
 constexpr char kExecfn[] = "BTFUSE_EXECFN=";
+constexpr char kIds[] = "BTFUSE_IDS=";
 constexpr char kTls[] = "BTFUSE_TLS=";
 constexpr char kTunables[] = "GLIBC_TUNABLES=";
 constexpr char kTunable[] = "glibc.rtld.optional_static_tls=";
 constexpr char kStatic[] = "BTFUSE_STATIC=";
 /** The variables above, and a terminating null. */
-constexpr uint64_t kAdded = 10;
+constexpr uint64_t kAdded = 11;
 /** Five decimal numbers with their colons. */
 constexpr uint64_t kInheritRoom = 5 * 11;
 /** Two of them, with colons. */
@@ -120,6 +122,16 @@ char* write_tunables(Writer& out, const char* entry, uint64_t length) {
   return written;
 }
 
+void write_ids(Writer& out, const Identity& ids) {
+  out.text(kIds);
+  const uint32_t numbers[] = {ids.uid[0], ids.uid[1], ids.gid[0], ids.gid[1]};
+  for (int i = 0; i < 4; i++) {
+    if (i > 0) out.text(":");
+    out.number(numbers[i]);
+  }
+  out.end();
+}
+
 void write_inherit(Writer& out, uint32_t process) {
   out.text(kInherit);
   const int fds[] = {client.ring_fd, client.store_fd, client.data_fd, client.anchor_fd};
@@ -153,7 +165,7 @@ long environment_size(char* const* envp, uint64_t names_length, uint64_t stack) 
                      length_of(find(envp, kAudit, stack), stack) + sizeof kSession +
                      BT_SESSION_NAME_MAX + sizeof kImages + start.images_length + sizeof kInherit +
                      kInheritRoom + sizeof kExe + sizeof kProgram + kProgramRoom + sizeof kExecfn +
-                     names_length + sizeof kTunables +
+                     names_length + sizeof kIds + kIdsRoom + sizeof kTunables +
                      length_of(find(envp, kTunables, stack), stack);
   return (long)(((uint64_t)count + kAdded) * sizeof(char*) + strings);
 }
@@ -184,7 +196,7 @@ char** build_environment(Thread& self, char* const* envp, const Names& names,
     bool ours = begins(entry, kSession, stack) || begins(entry, kImages, stack) ||
                 begins(entry, kInherit, stack) || begins(entry, kExe, stack) ||
                 begins(entry, kExecfn, stack) || begins(entry, kTls, stack) ||
-                begins(entry, kProgram, stack);
+                begins(entry, kProgram, stack) || begins(entry, kIds, stack);
     if (!ours) *next++ = entry;
   }
   Writer out{(char*)(list + count + kAdded)};
@@ -224,6 +236,10 @@ char** build_environment(Thread& self, char* const* envp, const Names& names,
     out.text(kExecfn);
     out.text(names.execfn, length_of(names.execfn, stack));
     out.end();
+  }
+  if (names.ids != nullptr && names.ids->split) {
+    *next++ = out.at;
+    write_ids(out, *names.ids);
   }
   *next++ = out.at;
   write_inherit(out, process_of(self));

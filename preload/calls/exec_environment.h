@@ -1,6 +1,7 @@
 // The environment of the next image: the program's own, with the variables that carry the session.
 #pragma once
 #include "../image/call.h"
+#include "../image/identity.h"
 #include "exec_static.h"
 
 namespace btfuse {
@@ -11,6 +12,7 @@ struct Names {
   const char* execfn;    ///< what the program called it, where the kernel is told something else
   const char* launched;  ///< of a static program
   const Launch* launch;
+  const Identity* ids;  ///< that the next image shall take where they are split
 };
 
 /**

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../client/memory.h"
+#include "../image/identity.h"
 #include "../image/start.h"
 #include "descriptors.h"
 #include "host_walk.h"
@@ -213,10 +214,10 @@ int may_execute(Call& call, Thread& self, const ExecFile& file) {
 }
 
 bool shim_reachable() {
-  if (kernel(SYS_getuid) != kernel(SYS_geteuid) || kernel(SYS_getgid) != kernel(SYS_getegid)) {
-    return false;
-  }
-  return kernel(SYS_access, start.own, R_OK) == 0;
+  const Identity ids = identity();
+  // By the real ids: rights that the process has beyond its user's end with the exec. Split ids are
+  // made alike, and taken again when we are there.
+  return ids.split ? may_level(ids) : kernel(SYS_access, start.own, R_OK) == 0;
 }
 
 bool raises_privileges(Thread& self, const ExecFile& file) {

@@ -46,9 +46,9 @@ int may_execute(Call& call, Thread& self, const ExecFile& file);
 bool raises_privileges(Thread& self, const ExecFile& file);
 
 /**
- * Will ld.so of the next image load the shim? Not for a process that has kept a real id beside
- * another effective one (AT_SECURE), and not where our file cannot be read: by another user, or
- * behind chroot.
+ * Will ld.so of the next image load the shim? Not for a process with a real id beside another
+ * effective one (AT_SECURE) that may not make them alike, and not where our file cannot be read: by
+ * another user, or behind chroot.
  */
 bool shim_reachable();
 

@@ -1,6 +1,7 @@
 #include "restart.h"
 
 #include "../client/memory.h"
+#include "identity.h"
 #include "start.h"
 
 namespace btfuse {
@@ -87,7 +88,11 @@ __attribute__((noinline)) void restart() {
   if (auxiliary(auxv, AT_BASE) == 0 || name == nullptr) return;
   auto** list = (char**)__builtin_alloca((count + 4) * sizeof(char*));
   if (!write_environment(list, name)) return;
+  // BTFUSE_IDS, where it was needed, stands in the environment still.
+  const Identity ids = identity();
+  if (level_ids(ids) != 0) return;
   kernel(SYS_execve, "/proc/self/exe", audited.arguments, list);
+  restore_ids(ids);
 }
 
 /** Does the object ask for static TLS (DF_STATIC_TLS)? */

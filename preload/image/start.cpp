@@ -11,6 +11,7 @@
 
 #include "../client/memory.h"
 #include "call.h"
+#include "identity.h"
 #include "map.h"
 #include "objects.h"
 
@@ -208,6 +209,7 @@ void correct_name(char** environment, Elf64_auxv_t* auxv) {
 void enter_session(char** environment, const char* own, uint64_t length) {
   start.own = keep(own, length, BT_PATH_MAX);
   if (start.own == nullptr) die("the path of the shim is too long.");
+  adopt_ids(environment);
   start.own_length = (uint32_t)length;
   keep_environment(environment, variable(environment, "BTFUSE_SESSION="));
   Inherited inherited;

@@ -64,6 +64,7 @@ int request_image(Thread& self, const char* object, char* image);
  *   BTFUSE_EXECFN    what the program was started as, where the kernel was given a descriptor
  *   BTFUSE_TLS       bytes of static TLS that restart.cpp asked for in GLIBC_TUNABLES
  *   BTFUSE_INHERIT   ring:store:data:anchor:process (decimal), only ever set by the shim
+ *   BTFUSE_IDS       real and effective user and group id, where they differ (identity.h)
  *   BTFUSE_PROGRAM   program:image:name, for the launcher of static programs: two descriptors (or
  *                    -1) and the name by which the program was started
  */

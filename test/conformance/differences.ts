@@ -21,13 +21,6 @@ export interface KnownDifference {
 
 export const knownDifferences: readonly KnownDifference[] = [
   {
-    reason: 'ld.so would start it without the shim when real and effective ids differ.',
-    readme: 'real and effective ids differ',
-    cases: /^descriptors: execve of programs/,
-    expected: /as another.*→ exit 0/,
-    actual: /→ -EACCES$/,
-  },
-  {
     reason: 'Nobody counts who runs a program that is opened for writing.',
     readme: 'Opening a running program for writing',
     cases: /^open: ETXTBSY|^descriptors: execve/,
