@@ -7,6 +7,7 @@
  * sleep, and a client that never comes back (killed, stopped, gone by a longjmp) has been given nothing; it keeps
  * its place in the queue for WOKEN_MS.
  */
+import { readFileSync } from 'node:fs';
 import {
   LOCK_KIND_FLOCK,
   LOCK_KIND_OFD,
@@ -18,6 +19,7 @@ import {
   RING_HEADER_LOCKS,
   RING_PROCESSES_OFFSET,
   SLOT_LOCK_WAKE,
+  SLOT_OWNER,
 } from '../../ringbuf/layout.gen.ts';
 import { native } from '../../ringbuf/native.ts';
 import { slotWord } from '../../ringbuf/ring.ts';
@@ -37,6 +39,8 @@ import type { Store } from '../store/store.ts';
 
 /** How long those behind a woken request wait for it to come back. */
 const WOKEN_MS = 50;
+/** And how long while its thread has yet to be given a CPU. */
+const WOKEN_BUSY_MS = 5000;
 
 export interface LockOwners {
   readonly locks: Locks;
@@ -107,9 +111,24 @@ export function endWait(owners: LockOwners, slot: number): void {
 /** Between batches: a woken request that did not come back keeps nobody waiting. */
 export function tendWaiting(owners: LockOwners): void {
   if (owners.waiting.size === 0) return;
-  const late = performance.now() - WOKEN_MS;
-  for (const [slot, { wokenAt }] of owners.waiting)
-    if (wokenAt !== 0 && wokenAt < late) endWait(owners, slot);
+  const now = performance.now();
+  for (const [slot, { wokenAt }] of owners.waiting) {
+    if (wokenAt === 0 || now - wokenAt < WOKEN_MS) continue;
+    if (now - wokenAt < WOKEN_BUSY_MS && isComing(owners, slot)) continue;
+    endWait(owners, slot);
+  }
+}
+
+/** Is the thread of the slot about to run? One that sleeps or was stopped has left its wait. */
+function isComing({ ring }: LockOwners, slot: number): boolean {
+  const tid = ring.i32[slotWord(slot) + SLOT_OWNER];
+  try {
+    // "12 (a name) R ...": the name may hold anything.
+    const status = readFileSync(`/proc/${tid}/stat`, 'latin1');
+    return /^[RD]/.test(status.slice(status.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
 }
 
 /** At the end of the service: everybody who sleeps comes back, and finds that it is over. */
