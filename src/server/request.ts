@@ -49,7 +49,7 @@ import { createDescriptions, type Descriptions, inodeOf, isOpen } from './descri
 import { createGrants, type Grants } from './grants.ts';
 import { watchMaps } from './mapped.ts';
 import { type Nodes, openNodes } from './nodes.ts';
-import { type Copies, createCopies } from './requests/exec.ts';
+import { type Copies, createCopies, forgetCopy } from './requests/exec.ts';
 import { createNotifier, type Notifier } from './shadows.ts';
 import { createWatch, type Watch } from './watch.ts';
 
@@ -131,6 +131,9 @@ export function createServer(parts: ServerParts): Server {
     tendedAt: 0,
     requests: 0,
     failures: 0,
+  };
+  store.fileGone = (ino) => {
+    if (server.copies.byInode.size !== 0) forgetCopy(server.copies, ino);
   };
   server.caller.loadGroups = () => loadGroups(server);
   server.path.bytes = segment.u8;

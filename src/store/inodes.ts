@@ -132,7 +132,10 @@ function freeRecord(store: Store, ino: number): number {
   const { i32 } = store;
   const word = inodeWord(store, ino);
   const type = i32[word + INODE_MODE] & S_IFMT;
-  if (type === S_IFREG) dropBlocks(store, ino);
+  if (type === S_IFREG) {
+    dropBlocks(store, ino);
+    store.fileGone(ino);
+  }
   const held = type === S_IFDIR ? i32[word + INODE_LINK] : 0;
   if ((i32[word + INODE_FLAGS] & INODE_NODE) !== 0) store.nodeGone(ino);
   if ((i32[word + INODE_FLAGS] & INODE_WATCHED) !== 0) store.watchedGone(ino);

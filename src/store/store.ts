@@ -129,6 +129,8 @@ export interface Store {
   readonly lost: { parent: number; dentry: number; text: number };
   /** Set by the server: an inode with INODE_NODE is about to be freed. */
   nodeGone: (ino: number) => void;
+  /** Told before a regular file goes, after its last name and reference. */
+  fileGone: (ino: number) => void;
   /** Set by the server: an inode with INODE_WATCHED is about to be freed. */
   watchedGone: (ino: number) => void;
   /** Set by the server: blocks of a mapped file are about to go; is it mapped still? (dropMap if not) */
@@ -361,6 +363,7 @@ function bindStore(
     orphans: [],
     lost: { parent: 0, dentry: 0, text: 0 },
     nodeGone: () => {},
+    fileGone: () => {},
     watchedGone: () => {},
     settleMaps: () => {},
   };

@@ -680,6 +680,25 @@ test('tokens stand for one description, and not for the next of its number', () 
   expect([t.i32[references], t.server.nodes.tokens.size]).toEqual([1, 0]);
 });
 
+test('the copy of a program goes with its file, whoever holds that or not', () => {
+  const copies = (): number => t.server.copies.byInode.size;
+  for (const held of [true, false]) {
+    const description = create('program', 'text');
+    t.i32[
+      layout.RING_DESCRIPTIONS_OFFSET / 4 +
+        description * layout.DESCRIPTION_STATE_RECORD_WORDS +
+        layout.DESCRIPTION_STATE_REFERENCES
+    ] = 1;
+    t.release(description);
+    const reader = open('program', c.O_RDONLY).description;
+    expect([status(layout.OP_EXEC, { description: reader }), copies()]).toEqual([0, 1]);
+    if (!held) t.release(reader);
+    expect(status(layout.OP_UNLINK, { path: 'program' })).toBe(0);
+    expect(copies()).toBe(0);
+    if (held) t.release(reader);
+  }
+});
+
 test('sockets that were never bound are looked for, but not all that a client can think of', () => {
   t.close();
   t = createLoopback(undefined, undefined, uniqueSession('late'));
