@@ -7,10 +7,10 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xcf9b6e18f94a34c4ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd1027ab54d738ab2ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
 inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
-inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0x589c3983b9433100ULL;
+inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xa304d217ec11f2caULL;
 
 /** Bytes of a block, a page and a segment header. */
 inline constexpr std::uint64_t BT_PAGE_SIZE = 4096ULL;
@@ -146,6 +146,8 @@ inline constexpr std::uint32_t BT_SLOT_STATE_DONE = 3;
 inline constexpr std::uint32_t BT_GRANT_NONE = 0;
 inline constexpr std::uint32_t BT_GRANT_SERVER = 1;
 inline constexpr std::uint32_t BT_GRANT_PINNED = 2;
+inline constexpr std::uint32_t BT_NAMESPACE_FOREIGN = 1;
+inline constexpr std::uint32_t BT_NAMESPACE_FOREIGN_CHILDREN = 2;
 inline constexpr std::uint32_t BT_PROCESS_STATE_FREE = 0;
 inline constexpr std::uint32_t BT_PROCESS_STATE_FORKING = 1;
 inline constexpr std::uint32_t BT_PROCESS_STATE_LIVE = 2;
@@ -369,7 +371,12 @@ struct Process {
   std::uint32_t capabilities;  ///< (client) Effective capabilities 0 to 31.
   std::uint32_t permitted;  ///< (client) Permitted ones, which access(2) checks with when the real uid is 0.
   std::uint32_t nodes_fd;  ///< (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.
-  unsigned char pad1_[172];
+  unsigned char pad1_[52];
+  std::uint32_t shares;  ///< (client) Index of the record whose fd table this process uses (CLONE_FILES), which is kept as long as this one; 0: its own.
+  std::uint32_t shared;  ///< (client) 1: others have used, and may still use, this fd table: an end of this process says nothing about it.
+  std::uint32_t replaces;  ///< (client) Index of the record that the program before this one had; the next image of this process gives it back.
+  std::uint32_t namespaces;  ///< (client) NAMESPACE_*.
+  unsigned char pad2_[104];
 };
 static_assert(sizeof(Process) == 512);
 static_assert(offsetof(Process, state) == 0);
@@ -392,11 +399,15 @@ static_assert(offsetof(Process, lock_filter) == 320);
 static_assert(offsetof(Process, capabilities) == 328);
 static_assert(offsetof(Process, permitted) == 332);
 static_assert(offsetof(Process, nodes_fd) == 336);
+static_assert(offsetof(Process, shares) == 392);
+static_assert(offsetof(Process, shared) == 396);
+static_assert(offsetof(Process, replaces) == 400);
+static_assert(offsetof(Process, namespaces) == 404);
 
 /** One request under way. Owned by one client thread; its slab has the same index. */
 struct Slot {
   std::uint32_t state;  ///< (both) IDLE, REQUEST, SLEEPING, DONE. Futex word.
-  std::uint32_t owner;  ///< (both) Kernel tid of the owning thread, 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.
+  std::uint32_t owner;  ///< (both) Kernel tid of the owning thread (in a foreign pid namespace 2^31 + its process index), 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.
   std::uint32_t process;  ///< (client) Process index of the owner.
   std::uint32_t generation;  ///< (server) +1 whenever the server takes it back.
   std::uint32_t grant;  ///< (both) The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.

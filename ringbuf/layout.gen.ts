@@ -4,10 +4,10 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xcf9b6e18f94a34c4n;
+export const SCHEMA_HASH = 0xd1027ab54d738ab2n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
 export const IMAGE_VERSION = 81;
-export const IMAGE_CALLS_HASH = 0x589c3983b9433100n;
+export const IMAGE_CALLS_HASH = 0xa304d217ec11f2can;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
 /** Hot words stand alone on two cache lines. */
@@ -141,6 +141,8 @@ export const SLOT_STATE_DONE = 3;
 export const GRANT_NONE = 0;
 export const GRANT_SERVER = 1;
 export const GRANT_PINNED = 2;
+export const NAMESPACE_FOREIGN = 1;
+export const NAMESPACE_FOREIGN_CHILDREN = 2;
 export const PROCESS_STATE_FREE = 0;
 export const PROCESS_STATE_FORKING = 1;
 export const PROCESS_STATE_LIVE = 2;
@@ -374,13 +376,21 @@ export const PROCESS_CAPABILITIES = 82;
 export const PROCESS_PERMITTED = 83;
 /** (client) Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet. */
 export const PROCESS_NODES_FD = 84;
+/** (client) Index of the record whose fd table this process uses (CLONE_FILES), which is kept as long as this one; 0: its own. */
+export const PROCESS_SHARES = 98;
+/** (client) 1: others have used, and may still use, this fd table: an end of this process says nothing about it. */
+export const PROCESS_SHARED = 99;
+/** (client) Index of the record that the program before this one had; the next image of this process gives it back. */
+export const PROCESS_REPLACES = 100;
+/** (client) NAMESPACE_*. */
+export const PROCESS_NAMESPACES = 101;
 
 /** One request under way. Owned by one client thread; its slab has the same index. */
 export const SLOT_RECORD_SIZE = 4096;
 export const SLOT_RECORD_WORDS = 1024;
 /** (both) IDLE, REQUEST, SLEEPING, DONE. Futex word. */
 export const SLOT_STATE = 0;
-/** (both) Kernel tid of the owning thread, 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead. */
+/** (both) Kernel tid of the owning thread (in a foreign pid namespace 2^31 + its process index), 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead. */
 export const SLOT_OWNER = 1;
 /** (client) Process index of the owner. */
 export const SLOT_PROCESS = 2;
@@ -934,6 +944,10 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'Process.capabilities': 328,
   'Process.permitted': 332,
   'Process.nodes_fd': 336,
+  'Process.shares': 392,
+  'Process.shared': 396,
+  'Process.replaces': 400,
+  'Process.namespaces': 404,
   Slot: 4096,
   'Slot.state': 0,
   'Slot.owner': 4,

@@ -8,6 +8,10 @@ import { constants as os } from 'node:os';
 import {
   LEAVES_MAX,
   PAGE_SIZE,
+  PROCESS_RECORD_WORDS,
+  PROCESS_STATE,
+  PROCESS_STATE_FREE,
+  PROCESSES_MAX,
   RENDEZVOUS_SPIN_US,
   REQUEST_NO_REPLY,
   RING_HEADER_BELL,
@@ -21,6 +25,7 @@ import {
   RING_HEADER_SUMMARY,
   RING_LEAF_STRIDE,
   RING_LEAVES_OFFSET,
+  RING_PROCESSES_OFFSET,
   RING_SLABS_OFFSET,
   RING_SLOTS_OFFSET,
   SLAB_SIZE,
@@ -380,6 +385,15 @@ export function reclaimSlot(ring: Ring, slot: number): void {
   Atomics.store(i32, word + SLOT_OWNER, 0);
 }
 
+/** OWNER_PROCESS and a process record: threads of another pid namespace hold slots as long as it is not free. */
+function recordLives(ring: Ring, owner: number): boolean {
+  const word = RING_PROCESSES_OFFSET / 4 + (owner & 0xffff) * PROCESS_RECORD_WORDS;
+  return (
+    (owner & 0xffff) < PROCESSES_MAX &&
+    Atomics.load(ring.i32, word + PROCESS_STATE) !== PROCESS_STATE_FREE
+  );
+}
+
 /**
  * Slots whose owner is no more. A thread id that any process has is taken for alive, whatever process the
  * slot names: the child of a vfork works in its parent's slot.
@@ -388,7 +402,9 @@ export function deadSlots(ring: Ring): number[] {
   const dead: number[] = [];
   for (let slot = 0; slot < SLOTS_MAX; slot++) {
     const owner = Atomics.load(ring.i32, slotWord(slot) + SLOT_OWNER);
-    if (owner !== 0 && !ring.native.threadAlive(0, owner)) dead.push(slot);
+    if (owner === 0) continue;
+    const lives = owner < 0 ? recordLives(ring, owner) : ring.native.threadAlive(0, owner);
+    if (!lives) dead.push(slot);
   }
   return dead;
 }

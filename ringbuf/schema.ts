@@ -316,6 +316,9 @@ export const lockKinds = { FREE: 0, POSIX: 1, OFD: 2, FLOCK: 3 } as const;
 /** Slot.grant */
 export const slotGrants = { NONE: 0, SERVER: 1, PINNED: 2 } as const;
 
+/** Process.namespaces: in a pid namespace that is not the server's, a lock on the record tells that the process lives. */
+export const processNamespaces = { FOREIGN: 1, FOREIGN_CHILDREN: 2 } as const;
+
 /** Inode.flags */
 export const inodeFlags = {
   /** A description maps it: blocks stay with the inode until the last such one is released. */
@@ -442,6 +445,10 @@ const processRecord: Struct = {
     { name: 'capabilities', type: 'u32', offset: 328, writer: 'client', doc: 'Effective capabilities 0 to 31.' },
     { name: 'permitted', type: 'u32', offset: 332, writer: 'client', doc: 'Permitted ones, which access(2) checks with when the real uid is 0.' },
     { name: 'nodes_fd', type: 'u32', offset: 336, writer: 'client', doc: 'Descriptor of the nodes directory + 1, kept over execve; 0: not opened yet.' },
+    { name: 'shares', type: 'u32', offset: 392, writer: 'client', doc: 'Index of the record whose fd table this process uses (CLONE_FILES), which is kept as long as this one; 0: its own.' },
+    { name: 'shared', type: 'u32', offset: 396, writer: 'client', doc: '1: others have used, and may still use, this fd table: an end of this process says nothing about it.' },
+    { name: 'replaces', type: 'u32', offset: 400, writer: 'client', doc: 'Index of the record that the program before this one had; the next image of this process gives it back.' },
+    { name: 'namespaces', type: 'u32', offset: 404, writer: 'client', doc: 'NAMESPACE_*.' },
   ],
 };
 
@@ -610,7 +617,7 @@ const slot: Struct = {
   fields: [
     // Line 0: who owns the slot, and the head of the reply.
     { name: 'state', type: 'u32', offset: 0, writer: 'both', doc: 'IDLE, REQUEST, SLEEPING, DONE. Futex word.' },
-    { name: 'owner', type: 'u32', offset: 4, writer: 'both', doc: 'Kernel tid of the owning thread, 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.' },
+    { name: 'owner', type: 'u32', offset: 4, writer: 'both', doc: 'Kernel tid of the owning thread (in a foreign pid namespace 2^31 + its process index), 0 when free; claimed by CAS, given back by the owner, or by the server when the owner is dead.' },
     { name: 'process', type: 'u32', offset: 8, writer: 'client', doc: 'Process index of the owner.' },
     { name: 'generation', type: 'u32', offset: 12, writer: 'server', doc: '+1 whenever the server takes it back.' },
     { name: 'grant', type: 'u32', offset: 16, writer: 'both', doc: 'The server sets 1 with a READ_DIRECT or WRITE_PREPARE reply; the client sets GRANT_PINNED while it overwrites blocks by itself, and 0 when it has copied.' },
@@ -856,6 +863,7 @@ export const groups = {
   SEGMENT_STATE: segmentStates,
   SLOT_STATE: slotStates,
   GRANT: slotGrants,
+  NAMESPACE: processNamespaces,
   PROCESS_STATE: processStates,
   DESCRIPTION_STATE: descriptionStates,
   LOCK_KIND: lockKinds,

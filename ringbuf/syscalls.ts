@@ -62,13 +62,13 @@ const rows: Readonly<Record<SyscallClass, string>> = {
     258:mkdirat 259:mknodat 260:fchownat 261:futimesat 262:newfstatat 263:unlinkat 264:renameat
     265:linkat 266:symlinkat 267:readlinkat 268:fchmodat 269:faccessat 275:splice 276:tee
     280:utimensat 292:dup3 301:fanotify_mark 302:prlimit64 303:name_to_handle_at
-    304:open_by_handle_at 316:renameat2 322:execveat 326:copy_file_range 329:pkey_mprotect 332:statx
+    272:unshare 308:setns 304:open_by_handle_at 316:renameat2 322:execveat 326:copy_file_range 329:pkey_mprotect 332:statx
     425:io_uring_setup 428:open_tree 429:move_mount 433:fspick 435:clone3 436:close_range
     437:openat2 438:pidfd_getfd 439:faccessat2 442:mount_setattr 452:fchmodat2 463:setxattrat 464:getxattrat
     465:listxattrat 466:removexattrat 467:open_tree_attr 468:file_getattr 469:file_setattr`,
   later: `
     179:quotactl 206:io_setup
-    233:epoll_ctl 272:unshare 308:setns
+    233:epoll_ctl
     313:finit_module 320:kexec_file_load 321:bpf 431:fsconfig`,
 };
 

@@ -154,6 +154,8 @@ BTFUSE_HANDLER(fork);  // fork, vfork, clone, clone3
 BTFUSE_HANDLER(vfork);
 BTFUSE_HANDLER(clone);
 BTFUSE_HANDLER(clone3);
+BTFUSE_HANDLER(unshare);
+BTFUSE_HANDLER(setns);
 BTFUSE_HANDLER(exit);
 BTFUSE_HANDLER(exit_group);
 // credentials.cpp

@@ -226,10 +226,14 @@ long close_around_private(uint32_t first, uint32_t last, uint32_t flags) {
 Verdict sys_close_range(Call& call, Thread& self) {
   uint32_t first = (uint32_t)call.args[0], last = (uint32_t)call.args[1];
   uint32_t flags = (uint32_t)call.args[2];
-  uint32_t process = process_of(self);
   if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0)
     return Verdict::PASS;  // the kernel has the right error
-  if (flags & CLOSE_RANGE_UNSHARE) kernel(SYS_unshare, CLONE_FILES);
+  if (flags & CLOSE_RANGE_UNSHARE) {
+    const uint32_t own = part_descriptors(self, true, call.stack);
+    kernel(SYS_unshare, CLONE_FILES);
+    take_descriptors(self, own);
+  }
+  const uint32_t process = process_of(self);
   Change change;
   if ((flags & CLOSE_RANGE_CLOEXEC) == 0) {
     uint32_t limit = process_at(process)->fd_limit;

@@ -54,6 +54,21 @@ void drop_all(Thread& self, uint32_t process, uint64_t user_stack);
 /** close() of one of its descriptors ends the record locks that this process has on the file. */
 void forget_locks(Thread& self, uint32_t description, uint64_t user_stack);
 
+// ---- process.cpp: who shares descriptors (CLONE_FILES, threads) --------------------------------
+
+/** The record that stands for this process beside the one whose descriptors it uses; 0: none. */
+uint32_t life_of(Thread& self);
+/**
+ * Before the kernel parts the descriptors of the caller from those of others: a record with a copy
+ * of them. 0: nobody shares them, or there is no room. Then one of the two below. execve ends all
+ * threads: only other processes count.
+ */
+uint32_t part_descriptors(Thread& self, bool from_threads, uint64_t user_stack);
+/** The kernel has not parted them. */
+void keep_descriptors(Thread& self, uint32_t own, uint64_t user_stack);
+/** It has. */
+void take_descriptors(Thread& self, uint32_t own);
+
 /**
  * Changes of the fd table begun and ended by this process: a fork child compares them with what its
  * parent saw before it copied the table, and looks closer when a thread got between.

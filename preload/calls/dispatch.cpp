@@ -221,6 +221,8 @@ extern "C" Verdict btfuse_dispatch(Call* at) {
       ROUTE(vfork);
       ROUTE(clone);
       ROUTE(clone3);
+      ROUTE(unshare);
+      ROUTE(setns);
       ROUTE(exit);
       ROUTE(exit_group);
       ROUTE(prlimit64);

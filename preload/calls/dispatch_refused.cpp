@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mount.h>
 
 #include "descriptors.h"
 #include "paths.h"
+#include "user_memory.h"
 
 namespace btfuse {
 
@@ -31,6 +33,16 @@ Verdict deny(bool tree, Call& call) {
   return tree ? done(call, -EPERM) : Verdict::PASS;
 }
 
+/** Most file systems have a source that is a mere word ("none", "proc"), which is no relative path.
+ */
+bool names_source(const Call& call) {
+  const uint64_t flags = (uint64_t)call.args[3];
+  constexpr uint64_t kChanges = MS_REMOUNT | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+  if ((flags & (MS_BIND | MS_MOVE)) != 0) return true;
+  const char* source = (const char*)call.args[0];
+  return (flags & kChanges) == 0 && readable(source, 1, call.stack) && *source == '/';
+}
+
 }  // namespace
 
 Verdict refuse(Call& call, Thread& self) {
@@ -44,7 +56,9 @@ Verdict refuse(Call& call, Thread& self) {
     case SYS_mount:
       // No kernel object stands behind a path of the tree: nothing can be mounted there, or from
       // there.
-      return deny(in_tree(call, self, AT_FDCWD, 0) || in_tree(call, self, AT_FDCWD, 1), call);
+      return deny((names_source(call) && in_tree(call, self, AT_FDCWD, 0)) ||
+                      in_tree(call, self, AT_FDCWD, 1),
+                  call);
     case SYS_umount2:
       if (!in_tree(call, self, AT_FDCWD, 0)) return Verdict::PASS;
       return done(call, process_at(process_of(self))->uid == 0 ? -EINVAL : -EPERM);

@@ -12,6 +12,7 @@
 
 #include "../client/memory.h"
 #include "calls.h"
+#include "descriptors.h"
 #include "exec_environment.h"
 #include "exec_file.h"
 #include "exec_name.h"
@@ -217,12 +218,19 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
                    unsigned char* memory, uint64_t environment, long count) {
   char exe[kExecNameMax];
   bool named = plan.tree && exec_name(call, self, plan.dirfd, plan.name, exe);
+  // Descriptors that were shared are the new program's own; a thread's become the process's.
+  const uint32_t own = part_descriptors(self, false, call.stack);
+  const uint32_t replaced = self.vforks == 0 && self.process != 0 ? self.process : 0;
+  if (own == 0 && replaced != 0) process_at(replaced)->replaces = client.process;
+  const uint32_t shares = own == 0 ? 0 : process_at(own)->shares;
+  if (own != 0) process_at(own)->shares = 0;
   const char* name = plan.levels > 0 ? plan.interpreters[plan.levels - 1] : request.path;
   // The launcher is a static program: it is not ld.so that starts it.
   const Identity ids = plan.launched ? Identity{} : identity();
   const Names names{named ? exe : nullptr, told_name(request, plan), name,
-                    plan.launched ? &plan.launch : nullptr, &ids};
-  char** envp = build_environment(self, request.envp, names, memory);
+                    plan.launched ? &plan.launch : nullptr, &ids,
+                    own != 0 ? own : process_of(self)};
+  char** envp = build_environment(request.envp, names, memory);
   char* const* argv = request.argv;
   if (!plan.by_name && plan.levels > 0) {
     auto** list = (char**)(memory + environment);
@@ -241,6 +249,9 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
     restore_ids(ids);
   }
   btfuse_small_stack -= level;
+  if (own != 0) process_at(own)->shares = shares;
+  if (own == 0 && replaced != 0) process_at(replaced)->replaces = 0;
+  keep_descriptors(self, own, call.stack);
   return result;
 }
 

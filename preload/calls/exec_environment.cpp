@@ -170,8 +170,7 @@ long environment_size(char* const* envp, uint64_t names_length, uint64_t stack) 
   return (long)(((uint64_t)count + kAdded) * sizeof(char*) + strings);
 }
 
-char** build_environment(Thread& self, char* const* envp, const Names& names,
-                         unsigned char* memory) {
+char** build_environment(char* const* envp, const Names& names, unsigned char* memory) {
   uint64_t stack = (uint64_t)__builtin_frame_address(0);
   long count = count_pointers(envp, stack);
   char** list = (char**)memory;
@@ -242,7 +241,7 @@ char** build_environment(Thread& self, char* const* envp, const Names& names,
     write_ids(out, *names.ids);
   }
   *next++ = out.at;
-  write_inherit(out, process_of(self));
+  write_inherit(out, names.record);
   *next = nullptr;
   return list;
 }

@@ -13,6 +13,7 @@ struct Names {
   const char* launched;  ///< of a static program
   const Launch* launch;
   const Identity* ids;  ///< that the next image shall take where they are split
+  uint32_t record;  ///< of the process, handed on
 };
 
 /**
@@ -25,8 +26,7 @@ long environment_size(char* const* envp, uint64_t names_length, uint64_t stack);
  * Writes the new array and its new strings at `memory` and returns it. The strings of the program
  * stay where they are. `memory` holds environment_size() bytes.
  */
-char** build_environment(Thread& self, char* const* envp, const Names& names,
-                         unsigned char* memory);
+char** build_environment(char* const* envp, const Names& names, unsigned char* memory);
 
 StaticPolicy static_policy(char* const* envp, uint64_t stack);
 

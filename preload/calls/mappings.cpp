@@ -25,9 +25,9 @@ uint32_t uncovered;
 bool gaps;
 uint32_t locked;
 
-/** The maps belong to the address space: to client.process also while a vfork child runs in it. */
+/** The maps belong to the address space: to own_record() also while a vfork child runs in it. */
 uint32_t* words() {
-  return mapping_table_of(client.process);
+  return mapping_table_of(own_record());
 }
 
 void set_covered(Mapping& mapping, uint64_t covered) {
@@ -87,7 +87,7 @@ uint32_t find_word(const Process* record, uint32_t description) {
 }  // namespace
 
 Mapping* claim_mapping(uint32_t description) {
-  Process* record = process_at(client.process);
+  Process* record = process_at(own_record());
   uint32_t free = 0;
   while (free < limit && table[free].description != 0) free++;
   if (free == kMappingsMax) return nullptr;
@@ -238,7 +238,7 @@ bool extend(Thread& self, Mapping& mapping, uint64_t user_stack) {
 }
 
 void resize_mappings(Thread& self, uint32_t description, uint64_t user_stack) {
-  if (process_at(client.process)->mapping_limit == 0) return;
+  if (process_at(own_record())->mapping_limit == 0) return;
   MappingsLock lock;
   uint32_t ino = description == 0 ? 0 : description_record(description)->ino;
   for (uint32_t i = 0; i < limit; i++) {

@@ -91,8 +91,9 @@ long open_device(uint32_t description, const char* path, uint32_t flags) {
 
 long nodes_fd(Thread& self) {
   int known = __atomic_load_n(&client.nodes_fd, __ATOMIC_ACQUIRE);
-  if (process_of(self) != client.process) {
-    // A vfork child has our memory but descriptors of its own, and ends or executes soon.
+  if (self.vforks != 0 || self.process != 0) {
+    // A vfork child has our memory but descriptors of its own, and ends or executes soon; so has a
+    // thread after unshare(CLONE_FILES).
     return known >= 0 && is_nodes_directory(known) ? known : open_nodes(O_CLOEXEC);
   }
   if (known >= 0) return known;

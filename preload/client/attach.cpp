@@ -192,12 +192,28 @@ uint32_t inherited_record(const Inherited* inherited) {
   return ours || fresh ? index : 0;
 }
 
+/** The record that the last image of this process had, when others still used its descriptors. */
+void give_back_replaced(Process* process) {
+  const uint32_t index = process->replaces;
+  process->replaces = 0;
+  if (index == 0 || index >= BT_PROCESSES_MAX) return;
+  Process* old = process_at(index);
+  if (old->pid != client.pid ||
+      __atomic_load_n(&old->state, __ATOMIC_ACQUIRE) != BT_PROCESS_STATE_LIVE)
+    return;
+  old->pid = 0;
+  __atomic_store_n(&old->state, BT_PROCESS_STATE_EXITED, __ATOMIC_RELEASE);
+}
+
 void become(uint32_t index) {
   client.process = index;
   Process* process = process_at(index);
   load_credentials(index);
   process->pid = client.pid;
+  client.namespaced = (process->namespaces & BT_NAMESPACE_FOREIGN) != 0;
+  if (client.namespaced) show_life(index);
   __atomic_store_n(&process->state, BT_PROCESS_STATE_LIVE, __ATOMIC_RELEASE);
+  give_back_replaced(process);
   thread.process = 0;
   btfuse_fd_table = fd_table_of(index);
 }
@@ -238,6 +254,15 @@ int raise(long fd) {
   if (high < 0) return (int)fd;
   kernel(SYS_close, fd);
   return (int)high;
+}
+
+void show_life(uint32_t index) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = (off_t)(BT_RING_PROCESSES_OFFSET + (uint64_t)index * sizeof(Process));
+  lock.l_len = 1;
+  kernel(SYS_fcntl, client.ring_fd, F_SETLK, &lock);
 }
 
 int attach(const char* session, const Inherited* inherited) {
@@ -283,6 +308,7 @@ uint32_t claim_process(uint32_t parent) {
     }
     process->parent = parent;
     process->pid = 0;
+    process->shares = process->shared = process->replaces = process->namespaces = 0;
     process->cwd = 0;
     process->nodes_fd = 0;
     process->group_count = 0;

@@ -12,7 +12,30 @@ namespace btfuse {
 using namespace layout;
 
 /** Nested calls from signal handlers use a slot of their own, at most so many deep. */
-inline constexpr uint32_t kNesting = 4;
+inline constexpr uint32_t kNesting = 12;
+/** vfork children of vfork children that need no memory of their own to be kept apart. */
+inline constexpr uint32_t kVforksNear = 2;
+
+/** What a clone leaves apart and together. */
+enum CloneKind : uint32_t {
+  KIND_FORK,          ///< memory copied, descriptors copied
+  KIND_FORK_SHARED,   ///< memory copied, descriptors shared (CLONE_FILES)
+  KIND_VFORK,         ///< memory shared while the parent waits, descriptors copied
+  KIND_VFORK_SHARED,  ///< both shared
+};
+
+/** One clone that is under way, or whose vfork child now runs on the thread's memory. */
+struct CloneFrame {
+  uint64_t return_address;
+  uint64_t small_stack;  ///< a vfork child that was killed in a handler leaves its level taken
+  CloneKind kind;
+  uint32_t process;       ///< Thread.process before
+  uint32_t child;         ///< the child's record
+  uint32_t generation;    ///< of that record
+  uint32_t depth;         ///< requests under way on this thread
+  uint32_t begun, ended;  ///< changes of the fd table, before it was copied
+  unsigned char* slabs;   ///< of a fork in the middle of requests: what their slabs held
+};
 
 /** One thread. Zero-initialised: the first virtual call fills it in. */
 struct Thread {
@@ -27,11 +50,8 @@ struct Thread {
   uint32_t growing;   ///< description that the last write added a block to: a hint, 0 for none
   uint64_t grown_to;  ///< and where that ended
   uint32_t vforks;    ///< vfork children now running on this thread's memory
-  struct {
-    uint64_t return_address;
-    uint32_t process;
-    uint32_t child;
-  } vfork[kNesting];
+  CloneFrame vfork[kVforksNear];
+  CloneFrame* more_vforks;  ///< a page of them; nullptr until it is needed
 };
 
 extern __thread Thread thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -43,6 +63,12 @@ struct Client {
   int ring_fd, store_fd, data_fd, anchor_fd;  ///< all ≥ BT_PRIVATE_FD_MIN where the limit allows
   int nodes_fd;                               ///< -1 until it is needed (calls/nodes.h)
   uint32_t process;                           ///< index of our process record
+  uint32_t life;  ///< record that stands for us when `process` is another one's, whose descriptors
+                  ///< we share (CLONE_FILES); 0: `process` does
+  uint32_t left_count;  ///< slots of the parent, in whose requests a fork came (ring.cpp)
+  uint32_t left[kNesting];
+  bool threaded;    ///< there are, or were, threads, which share our descriptors
+  bool namespaced;  ///< our pids and tids are not those that the server sees
   uint32_t pid;
   uint32_t prefix_length;
   const char* prefix;  ///< in the ring's SegmentHeader, NUL-terminated, e.g. "/bt"
@@ -83,6 +109,10 @@ inline DescriptionState* description_state(uint32_t id) {
 inline uint32_t process_of(const Thread& self) {
   return self.process != 0 ? self.process : client.process;
 }
+/** The record of this process alone: it lists the memory maps. */
+inline uint32_t own_record() {
+  return client.life != 0 ? client.life : client.process;
+}
 
 // ---- attach.cpp ---------------------------------------------------------------------------------
 
@@ -109,6 +139,11 @@ int raise(long fd);
 /** Claims a process record (state FORKING, parent = `parent`, fd table empty and backed). 0: none
  * free. */
 uint32_t claim_process(uint32_t parent);
+/**
+ * In a pid namespace of its own a process has a number that the server cannot look up: it holds a
+ * lock on the first byte of its record in the ring's file instead, which ends with it.
+ */
+void show_life(uint32_t process);
 /** Fills ids, groups and umask of the record from the kernel. */
 void load_credentials(uint32_t process);
 /** Backs the first `bytes` of the record's fd table (doubling). False: -ENOSPC, the words must not
@@ -148,11 +183,22 @@ void release_slots(Thread& self);
  * slots.
  */
 void forget_slots(Thread& self);
+/**
+ * A fork that a signal handler makes in the middle of requests: the child may come back to them,
+ * and must then not touch what is the parent's. Before it slots and slabs are copied; the child
+ * puts the copies in their place and never uses those slots; transact() tells it EINTR.
+ */
+unsigned char* copy_slabs(const Thread& self);
+void leave_slots(const Thread& self, uint32_t depths, unsigned char* copy);
+void drop_slabs(unsigned char* copy, uint32_t depths);
 /** True when nobody will answer any more: stopped, or the server's thread is gone. */
 bool server_gone();
-/** Kernel tid of this thread, looked up once. */
+/** Slot.owner of those whose tid means nothing to the server: so much, and their process record. */
+inline constexpr uint32_t kOwnerIsProcess = 0x8000'0000;
+/** Kernel tid of this thread, looked up once; or what stands for it. */
 inline uint32_t tid_of(Thread& self) {
-  if (self.tid == 0) self.tid = (uint32_t)kernel(SYS_gettid);
+  if (self.tid == 0)
+    self.tid = client.namespaced ? kOwnerIsProcess | own_record() : (uint32_t)kernel(SYS_gettid);
   return self.tid;
 }
 /** CPU that this thread runs on, without a system call: what the vDSO's getcpu does. */

@@ -2,11 +2,13 @@
 // Who writes what: the fields of the slot belong to its owner until state is REQUEST, to the server
 // until it is DONE (or IDLE, when nobody waits), then to the owner again.
 #include "client.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <linux/falloc.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <time.h>
 
 // A test kills the client at every step of a submit; elsewhere the marks vanish.
@@ -202,6 +204,21 @@ void raise_slots_high(uint32_t count) {
   }
 }
 
+/** Pages that hold one slot, and their first byte. */
+constexpr uint64_t kSlotPages = (sizeof(Slot) + BT_PAGE_SIZE - 1) / BT_PAGE_SIZE * BT_PAGE_SIZE;
+static_assert(BT_PAGE_SIZE % sizeof(Slot) == 0 || sizeof(Slot) % BT_PAGE_SIZE == 0);
+unsigned char* pages_of(uint32_t index) {
+  return (unsigned char*)((uint64_t)slot_at(index) & ~(BT_PAGE_SIZE - 1));
+}
+
+/** It is not the shared one in this process (leave_slots). */
+bool is_left(uint32_t index) {
+  for (uint32_t i = 0; i < client.left_count; i++) {
+    if (pages_of(client.left[i]) == pages_of(index)) return true;
+  }
+  return false;
+}
+
 uint32_t find_free(uint32_t tid) {
   RingHeader* header = ring_header();
   const uint32_t hint = __atomic_load_n(&header->slot_hint, __ATOMIC_RELAXED);
@@ -210,6 +227,7 @@ uint32_t find_free(uint32_t tid) {
     Slot* slot = slot_at(index);
     uint32_t nobody = 0;
     if (__atomic_load_n(&slot->owner, __ATOMIC_RELAXED) != 0) continue;
+    if (client.left_count != 0 && is_left(index)) continue;
     BTFUSE_STEP(1);
     if (!__atomic_compare_exchange_n(&slot->owner, &nobody, tid, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED)) {
@@ -349,10 +367,22 @@ void end(Thread& self) {
   self.depth = depth - 1;
 }
 
+/**
+ * False in the child of a fork that a signal handler made in the middle of the request, and that
+ * came back to it: the slot is the parent's, who goes on with it. To the child the call was
+ * interrupted.
+ */
+static inline bool began_here(const Slot* slot) {
+  const uint32_t owner = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
+  return owner == thread.tid || owner == 0;
+}
+
 int32_t transact(Slot* slot) {
+  if (__builtin_expect(!began_here(slot), 0)) return -EINTR;
   submit(slot);
   const uint32_t state = await(slot);
   BTFUSE_STEP(11);
+  if (__builtin_expect(!began_here(slot), 0)) return -EINTR;
   if (state != BT_SLOT_STATE_DONE) return -EIO;
   const int32_t status = slot->status;
   __atomic_store_n(&slot->state, BT_SLOT_STATE_IDLE, __ATOMIC_RELEASE);
@@ -361,6 +391,7 @@ int32_t transact(Slot* slot) {
 }
 
 void post(Slot* slot) {
+  if (__builtin_expect(!began_here(slot), 0)) return;
   slot->request_flags |= BT_REQUEST_NO_REPLY;
   submit(slot);
 }
@@ -381,9 +412,47 @@ unsigned char* slab_of(Slot* slot, uint64_t size) {
   return slab_at(index);
 }
 
+/** A slab and the pages of its slot. */
+static constexpr uint64_t kLeftSize = BT_SLAB_SIZE + kSlotPages;
+
+unsigned char* copy_slabs(const Thread& self) {
+  if (self.depth == 0 || self.depth > kNesting) return nullptr;
+  const long memory = kernel(SYS_mmap, 0, self.depth * kLeftSize, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory < 0 && memory > -4096) return nullptr;
+  auto* copy = (unsigned char*)memory;
+  for (uint32_t depth = 0; depth < self.depth; depth++) {
+    if (self.slots[depth] == 0) continue;
+    const Slot* slot = slot_at(self.slots[depth] - 1);
+    const uint64_t backed = slot->slab_backed < BT_SLAB_SIZE ? slot->slab_backed : BT_SLAB_SIZE;
+    memcpy(copy + depth * kLeftSize, slab_at(index_of(slot)), backed);
+    memcpy(copy + depth * kLeftSize + BT_SLAB_SIZE, pages_of(index_of(slot)), kSlotPages);
+  }
+  return copy;
+}
+
+void leave_slots(const Thread& self, uint32_t depths, unsigned char* copy) {
+  if (copy == nullptr) return;
+  for (uint32_t depth = 0; depth < depths && client.left_count < kNesting; depth++) {
+    if (self.slots[depth] == 0) continue;
+    const uint32_t index = self.slots[depth] - 1;
+    client.left[client.left_count++] = index;
+    unsigned char* own = copy + depth * kLeftSize;
+    kernel(SYS_mremap, own, BT_SLAB_SIZE, BT_SLAB_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+           slab_at(index));
+    kernel(SYS_mremap, own + BT_SLAB_SIZE, kSlotPages, kSlotPages, MREMAP_MAYMOVE | MREMAP_FIXED,
+           pages_of(index));
+    slot_at(index)->state = BT_SLOT_STATE_IDLE;  // nobody will answer here
+  }
+}
+
+void drop_slabs(unsigned char* copy, uint32_t depths) {
+  if (copy != nullptr) kernel(SYS_munmap, copy, depths * kLeftSize);
+}
+
 void release_slots(Thread& self) {
   // A vfork child runs on its parent's thread: the slots are the parent's.
-  if (client.ring == nullptr || process_of(self) != client.process) return;
+  if (client.ring == nullptr || self.vforks != 0) return;
   for (uint32_t depth = 0; depth < kNesting; depth++) {
     if (self.slots[depth] == 0) continue;
     const uint32_t index = self.slots[depth] - 1;

@@ -10,8 +10,10 @@ Client client __attribute__((visibility("hidden")));
 
 void forget_slots(Thread& self) {
   const uint32_t process = self.process;
+  CloneFrame* more = self.more_vforks;
   self = Thread{};
   self.process = process;
+  self.more_vforks = more;
 }
 
 }  // namespace btfuse

@@ -20,9 +20,9 @@
 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0,  // exit_group utimes
 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0,  // inotify_add_watch
 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0,  // openat mkdirat mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat
-0, 0, 0, 2, 2, 1, 1, 0, 2, 0, 0, 0, 0, 1, 0, 0,  // splice tee sync_file_range vmsplice utimensat fallocate
+2, 0, 0, 2, 2, 1, 1, 0, 2, 0, 0, 0, 0, 1, 0, 0,  // unshare splice tee sync_file_range vmsplice utimensat fallocate
 2, 0, 0, 0, 2, 0, 0, 1, 1, 0, 0, 2, 0, 2, 2, 2,  // accept4 dup3 preadv pwritev recvmmsg fanotify_mark prlimit64 name_to_handle_at
-2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,  // open_by_handle_at syncfs sendmmsg renameat2
+2, 0, 1, 2, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,  // open_by_handle_at syncfs sendmmsg setns renameat2
 0, 0, 2, 0, 0, 0, 2, 1, 1, 2, 0, 0, 2, 0, 0, 2,  // execveat copy_file_range preadv2 pwritev2 pkey_mprotect statx
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,

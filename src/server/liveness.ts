@@ -3,8 +3,10 @@
  * Runs in the main thread on a timer; the serving worker does the reclaiming.
  */
 import {
+  NAMESPACE_FOREIGN,
   PAGE_SIZE,
   PROCESS_GENERATION,
+  PROCESS_NAMESPACES,
   PROCESS_PARENT,
   PROCESS_PID,
   PROCESS_STATE,
@@ -48,7 +50,15 @@ interface Watched {
   doubtfulSince: number;
 }
 
-export function createLiveness(i32: Int32Array): Liveness {
+/**
+ * A process in a pid namespace of its own, whose number means nothing here, holds a lock on its record in the
+ * ring's file for as long as it lives.
+ */
+export function showsLife(ringFd: number, index: number): boolean {
+  return native().isRangeLocked(ringFd, processWord(index) * 4);
+}
+
+export function createLiveness(i32: Int32Array, ringFd: number): Liveness {
   const addon = native();
   const watched: Watched[] = Array.from({ length: PROCESSES_MAX }, () => ({
     pid: 0,
@@ -85,7 +95,10 @@ export function createLiveness(i32: Int32Array): Liveness {
     }
     if (recordState === PROCESS_STATE_FREE) return false;
     liveness.inUse++;
-    if (pid > 0) return watch(entry, pid);
+    const foreign = i32[word + PROCESS_NAMESPACES] & NAMESPACE_FOREIGN;
+    if (foreign !== 0 && recordState === PROCESS_STATE_EXITED && pid === 0) return true;
+    if (foreign !== 0 && recordState !== PROCESS_STATE_FORKING) return !showsLife(ringFd, index);
+    if (pid > 0 && foreign === 0) return watch(entry, pid);
     if (recordState === PROCESS_STATE_EXITED) return true;
     if (recordState !== PROCESS_STATE_FORKING) return doubtfulFor(entry, ATTACH_MS);
     const parent = i32[word + PROCESS_PARENT] >>> 0;

@@ -21,6 +21,8 @@ import {
   PROCESS_MAPPING_LIMIT,
   PROCESS_PARENT,
   PROCESS_PID,
+  PROCESS_SHARED,
+  PROCESS_SHARES,
   PROCESS_STATE,
   PROCESS_STATE_EXITED,
   PROCESS_STATE_FORKING,
@@ -98,18 +100,34 @@ export function releaseProcess(server: Server, process: number): void {
   dropProcess(descriptions.locks, process, i32[word + PROCESS_GENERATION]);
 }
 
+/** Does a process that may still run use the descriptors of this record (CLONE_FILES)? */
+function isShared(server: Server, process: number): boolean {
+  const { i32 } = server;
+  if (i32[processWord(process) + PROCESS_SHARED] === 0) return false;
+  for (let other = 1; other < PROCESSES_MAX; other++) {
+    const word = processWord(other);
+    if (i32[word + PROCESS_SHARES] !== process || other === process) continue;
+    const state = Atomics.load(i32, word + PROCESS_STATE);
+    if (state === PROCESS_STATE_LIVE || state === PROCESS_STATE_FORKING) return true;
+  }
+  return false;
+}
+
 /**
  * A process is gone (or, FORKING, will never be): all that it held goes, the record becomes free. Nothing
- * happens when the record has had another life since.
+ * happens (→ false) when the record has had another life since, or others use its descriptors.
  */
-export function reclaimProcess(server: Server, process: number, generation: number): void {
+export function reclaimProcess(server: Server, process: number, generation: number): boolean {
   const { i32 } = server;
   const word = processWord(process);
-  if (i32[word + PROCESS_GENERATION] !== generation) return;
-  if (Atomics.load(i32, word + PROCESS_STATE) === PROCESS_STATE_FREE) return;
+  if (i32[word + PROCESS_GENERATION] !== generation) return false;
+  if (Atomics.load(i32, word + PROCESS_STATE) === PROCESS_STATE_FREE) return false;
+  if (isShared(server, process)) return false;
   releaseProcess(server, process);
   i32[word + PROCESS_PID] = 0;
   i32[word + PROCESS_PARENT] = 0;
+  i32[word + PROCESS_SHARES] = 0;
+  i32[word + PROCESS_SHARED] = 0;
   i32[word + PROCESS_FD_LIMIT] = 0;
   i32[word + PROCESS_MAPPING_LIMIT] = 0;
   i32[word + PROCESS_GROUP_COUNT] = 0;
@@ -119,6 +137,7 @@ export function reclaimProcess(server: Server, process: number, generation: numb
   Atomics.store(i32, word + PROCESS_STATE, PROCESS_STATE_FREE);
   // Its fd table is backed already: the next process had better take this one.
   i32[PAGE_SIZE / 4 + RING_HEADER_PROCESS_HINT] = process;
+  return true;
 }
 
 /** EXIT: the process keeps its record until it is really gone. */

@@ -240,7 +240,7 @@ function run(
   control: Int32Array,
 ): RunningServer {
   const ring = openRing(segments.ring);
-  const liveness = createLiveness(segments.ring.i32);
+  const liveness = createLiveness(segments.ring.i32, segments.ring.fd);
   const log = logOf(options);
   const ended = Promise.withResolvers<void>();
   let stopping = false;

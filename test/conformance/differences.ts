@@ -58,14 +58,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     actual: /→ 0$/,
   },
   {
-    reason: 'A thread that parted from the table has descriptors of the kernel only.',
-    readme: '`CLOSE_RANGE_UNSHARE`',
-    cases: /^descriptors: close_range with CLOSE_RANGE_UNSHARE/,
-    expected: /^fstat\(f\) → 0 mode=100644/,
-    actual: /^fstat\(f\) → 0 mode=40/,
-    rest: true,
-  },
-  {
     reason: 'The file is made before a descriptor for it is sought.',
     readme: 'EMFILE',
     cases: /^open: EMFILE/,
