@@ -177,6 +177,7 @@ static void vforked(void) {
                               CLONE_VM | CLONE_VFORK | CLONE_FS, CLONE_VFORK,
                               CLONE_VFORK | CLONE_FILES, CLONE_VM | CLONE_VFORK | CLONE_NEWPID,
                               CLONE_VM | CLONE_VFORK | CLONE_NEWNS | CLONE_NEWUTS};
+  SHOW(check(2));
   for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     int child = clone(on_stack, stack[1], kinds[i] | SIGCHLD, (void*)1L);
     SAY("%x: %x", kinds[i], reap(child));
