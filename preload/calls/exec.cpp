@@ -227,8 +227,11 @@ long replace_image(Call& call, Thread& self, const Request& request, const Plan&
   const char* name = plan.levels > 0 ? plan.interpreters[plan.levels - 1] : request.path;
   // The launcher is a static program: it is not ld.so that starts it.
   const Identity ids = plan.launched ? Identity{} : identity();
-  const Names names{named ? exe : nullptr, told_name(request, plan), name,
-                    plan.launched ? &plan.launch : nullptr, &ids,
+  const Names names{named ? exe : nullptr,
+                    told_name(request, plan),
+                    name,
+                    plan.launched ? &plan.launch : nullptr,
+                    &ids,
                     own != 0 ? own : process_of(self)};
   char** envp = build_environment(request.envp, names, memory);
   char* const* argv = request.argv;

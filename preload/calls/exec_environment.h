@@ -13,7 +13,7 @@ struct Names {
   const char* launched;  ///< of a static program
   const Launch* launch;
   const Identity* ids;  ///< that the next image shall take where they are split
-  uint32_t record;  ///< of the process, handed on
+  uint32_t record;      ///< of the process, handed on
 };
 
 /**
