@@ -7,9 +7,9 @@ namespace btfuse::layout {
 
 inline constexpr std::uint64_t BT_MAGIC = 0x31455355465442ULL;
 inline constexpr std::uint32_t BT_VERSION = 1;
-inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xd1027ab54d738ab2ULL;
+inline constexpr std::uint64_t BT_SCHEMA_HASH = 0xb626fbc7869d9975ULL;
 inline constexpr std::uint64_t BT_IMAGE_MAGIC = 0x31474d49465442ULL;
-inline constexpr std::uint32_t BT_IMAGE_VERSION = 81;
+inline constexpr std::uint32_t BT_IMAGE_VERSION = 93;
 inline constexpr std::uint64_t BT_IMAGE_CALLS_HASH = 0xa304d217ec11f2caULL;
 
 /** Bytes of a block, a page and a segment header. */
@@ -22,6 +22,10 @@ inline constexpr std::uint64_t BT_NAME_MAX = 255ULL;
 inline constexpr std::uint64_t BT_PATH_MAX = 4096ULL;
 /** ImageTrailer.flags: the program makes system calls with hardly any stack left (Go). */
 inline constexpr std::uint64_t BT_IMAGE_SMALL_STACKS = 1ULL;
+/** Slot.flags of IMAGE: ld.so has loaded the object; without it, a program without a loader is one to be launched. */
+inline constexpr std::uint64_t BT_IMAGE_LOADED = 1ULL;
+/** Runs of pages that an image puts over a text, at most. */
+inline constexpr std::uint64_t BT_IMAGE_PIECES_MAX = 12ULL;
 /** Symbolic links followed in one walk, as in the kernel. */
 inline constexpr std::uint64_t BT_SYMLOOP_MAX = 40ULL;
 /** Most links of one inode; tmpfs has no lower bound. */
@@ -889,8 +893,8 @@ struct ImageTrailer {
   std::uint32_t version;  ///< (server) IMAGE_VERSION.
   std::uint32_t build_id_length;  ///< (server) Bytes of build_id.
   std::uint64_t calls_hash;  ///< (server) IMAGE_CALLS_HASH: which system calls are hooked.
-  std::uint64_t text_vaddr;  ///< (server) Where the pages belong, from the base of the object. A page boundary.
-  std::uint64_t text_length;  ///< (server) Bytes to map from the start of the file: whole pages.
+  std::uint64_t text_vaddr;  ///< (server) Where the first piece belongs, from the base of the object. A page boundary.
+  std::uint64_t text_length;  ///< (server) Bytes of all pieces, which stand one behind the other from the start of the file: whole pages.
   std::uint64_t slot_vaddr;  ///< (server) The word that the stubs jump through, from the base of the object.
   std::uint32_t sites;  ///< (server) syscall instructions in the text.
   std::uint32_t sites_skipped;  ///< (server) Of these, left alone: the number is known and no file call.
@@ -901,8 +905,10 @@ struct ImageTrailer {
   std::uint32_t flags;  ///< (server) IMAGE_SMALL_STACKS.
   unsigned char pad0_[4];
   std::uint64_t annex_vaddr;  ///< (server) Static program: where the stubs belong, behind its last segment. The page before them is the handler word's.
-  std::uint64_t annex_length;  ///< (server) Bytes of stubs, which stand in the file behind the text: whole pages.
-  unsigned char pad1_[104];
+  std::uint64_t annex_length;  ///< (server) Bytes of stubs, which stand in the file behind the pieces: whole pages.
+  std::uint32_t piece_count;  ///< (server) Runs of pages; ascending, and apart from each other.
+  unsigned char pad1_[4];
+  std::uint32_t pieces[24];  ///< (server) Of each the page number from the base of the object, and how many pages.
 };
 static_assert(sizeof(ImageTrailer) == 256);
 static_assert(offsetof(ImageTrailer, magic) == 0);
@@ -921,5 +927,7 @@ static_assert(offsetof(ImageTrailer, sha256) == 96);
 static_assert(offsetof(ImageTrailer, flags) == 128);
 static_assert(offsetof(ImageTrailer, annex_vaddr) == 136);
 static_assert(offsetof(ImageTrailer, annex_length) == 144);
+static_assert(offsetof(ImageTrailer, piece_count) == 152);
+static_assert(offsetof(ImageTrailer, pieces) == 160);
 
 }  // namespace btfuse::layout

@@ -4,9 +4,9 @@
 
 export const MAGIC = 0x31455355465442n;
 export const VERSION = 1;
-export const SCHEMA_HASH = 0xd1027ab54d738ab2n;
+export const SCHEMA_HASH = 0xb626fbc7869d9975n;
 export const IMAGE_MAGIC = 0x31474d49465442n;
-export const IMAGE_VERSION = 81;
+export const IMAGE_VERSION = 93;
 export const IMAGE_CALLS_HASH = 0xa304d217ec11f2can;
 /** Bytes of a block, a page and a segment header. */
 export const PAGE_SIZE = 4096;
@@ -18,6 +18,10 @@ export const NAME_MAX = 255;
 export const PATH_MAX = 4096;
 /** ImageTrailer.flags: the program makes system calls with hardly any stack left (Go). */
 export const IMAGE_SMALL_STACKS = 1;
+/** Slot.flags of IMAGE: ld.so has loaded the object; without it, a program without a loader is one to be launched. */
+export const IMAGE_LOADED = 1;
+/** Runs of pages that an image puts over a text, at most. */
+export const IMAGE_PIECES_MAX = 12;
 /** Symbolic links followed in one walk, as in the kernel. */
 export const SYMLOOP_MAX = 40;
 /** Most links of one inode; tmpfs has no lower bound. */
@@ -855,9 +859,9 @@ export const IMAGE_TRAILER_VERSION = 2;
 export const IMAGE_TRAILER_BUILD_ID_LENGTH = 3;
 /** (server) IMAGE_CALLS_HASH: which system calls are hooked. */
 export const IMAGE_TRAILER_CALLS_HASH = 4;
-/** (server) Where the pages belong, from the base of the object. A page boundary. */
+/** (server) Where the first piece belongs, from the base of the object. A page boundary. */
 export const IMAGE_TRAILER_TEXT_VADDR = 6;
-/** (server) Bytes to map from the start of the file: whole pages. */
+/** (server) Bytes of all pieces, which stand one behind the other from the start of the file: whole pages. */
 export const IMAGE_TRAILER_TEXT_LENGTH = 8;
 /** (server) The word that the stubs jump through, from the base of the object. */
 export const IMAGE_TRAILER_SLOT_VADDR = 10;
@@ -879,8 +883,12 @@ export const IMAGE_TRAILER_SHA256_CAPACITY = 32;
 export const IMAGE_TRAILER_FLAGS = 32;
 /** (server) Static program: where the stubs belong, behind its last segment. The page before them is the handler word's. */
 export const IMAGE_TRAILER_ANNEX_VADDR = 34;
-/** (server) Bytes of stubs, which stand in the file behind the text: whole pages. */
+/** (server) Bytes of stubs, which stand in the file behind the pieces: whole pages. */
 export const IMAGE_TRAILER_ANNEX_LENGTH = 36;
+/** (server) Runs of pages; ascending, and apart from each other. */
+export const IMAGE_TRAILER_PIECE_COUNT = 38;
+/** (server) Of each the page number from the base of the object, and how many pages. */
+export const IMAGE_TRAILER_PIECES = 40;
 
 /** Byte offsets as the C++ side must see them. */
 export const byteOffsets: Readonly<Record<string, number>> = {
@@ -1179,4 +1187,6 @@ export const byteOffsets: Readonly<Record<string, number>> = {
   'ImageTrailer.flags': 128,
   'ImageTrailer.annex_vaddr': 136,
   'ImageTrailer.annex_length': 144,
+  'ImageTrailer.piece_count': 152,
+  'ImageTrailer.pieces': 160,
 };

@@ -38,7 +38,7 @@ export interface Constant {
 }
 
 /** Raised whenever src/image writes other bytes for the same object. Part of the image's file name. */
-export const IMAGE_VERSION = 81;
+export const IMAGE_VERSION = 93;
 
 /** "BTFIMG1\0" read as a little-endian u64. */
 export const IMAGE_MAGIC = 0x0031474d49465442n;
@@ -63,6 +63,8 @@ export const constants = [
   { name: 'NAME_MAX', value: 255, doc: 'Longest component of a path, in bytes.' },
   { name: 'PATH_MAX', value: 4096, doc: 'Longest path with its NUL, in bytes.' },
   { name: 'IMAGE_SMALL_STACKS', value: 1, doc: 'ImageTrailer.flags: the program makes system calls with hardly any stack left (Go).' },
+  { name: 'IMAGE_LOADED', value: 1, doc: 'Slot.flags of IMAGE: ld.so has loaded the object; without it, a program without a loader is one to be launched.' },
+  { name: 'IMAGE_PIECES_MAX', value: 12, doc: 'Runs of pages that an image puts over a text, at most.' },
   { name: 'SYMLOOP_MAX', value: 40, doc: 'Symbolic links followed in one walk, as in the kernel.' },
   { name: 'LINK_MAX', value: 0x7fffffff, doc: 'Most links of one inode; tmpfs has no lower bound.' },
   { name: 'PREFIX_MAX', value: 255, doc: 'Longest mount prefix, in bytes, without NUL.' },
@@ -764,8 +766,8 @@ const imageTrailer: Struct = {
     { name: 'version', type: 'u32', offset: 8, writer: 'server', doc: 'IMAGE_VERSION.' },
     { name: 'build_id_length', type: 'u32', offset: 12, writer: 'server', doc: 'Bytes of build_id.' },
     { name: 'calls_hash', type: 'u64', offset: 16, writer: 'server', doc: 'IMAGE_CALLS_HASH: which system calls are hooked.' },
-    { name: 'text_vaddr', type: 'u64', offset: 24, writer: 'server', doc: 'Where the pages belong, from the base of the object. A page boundary.' },
-    { name: 'text_length', type: 'u64', offset: 32, writer: 'server', doc: 'Bytes to map from the start of the file: whole pages.' },
+    { name: 'text_vaddr', type: 'u64', offset: 24, writer: 'server', doc: 'Where the first piece belongs, from the base of the object. A page boundary.' },
+    { name: 'text_length', type: 'u64', offset: 32, writer: 'server', doc: 'Bytes of all pieces, which stand one behind the other from the start of the file: whole pages.' },
     { name: 'slot_vaddr', type: 'u64', offset: 40, writer: 'server', doc: 'The word that the stubs jump through, from the base of the object.' },
     { name: 'sites', type: 'u32', offset: 48, writer: 'server', doc: 'syscall instructions in the text.' },
     { name: 'sites_skipped', type: 'u32', offset: 52, writer: 'server', doc: 'Of these, left alone: the number is known and no file call.' },
@@ -775,7 +777,9 @@ const imageTrailer: Struct = {
     { name: 'sha256', type: 'bytes', offset: 96, count: 32, writer: 'server', doc: 'SHA-256 of the whole file with these 32 bytes zero.' },
     { name: 'flags', type: 'u32', offset: 128, writer: 'server', doc: 'IMAGE_SMALL_STACKS.' },
     { name: 'annex_vaddr', type: 'u64', offset: 136, writer: 'server', doc: 'Static program: where the stubs belong, behind its last segment. The page before them is the handler word\'s.' },
-    { name: 'annex_length', type: 'u64', offset: 144, writer: 'server', doc: 'Bytes of stubs, which stand in the file behind the text: whole pages.' },
+    { name: 'annex_length', type: 'u64', offset: 144, writer: 'server', doc: 'Bytes of stubs, which stand in the file behind the pieces: whole pages.' },
+    { name: 'piece_count', type: 'u32', offset: 152, writer: 'server', doc: 'Runs of pages; ascending, and apart from each other.' },
+    { name: 'pieces', type: 'u32', offset: 160, count: 24, writer: 'server', doc: 'Of each the page number from the base of the object, and how many pages.' },
   ],
 };
 

@@ -12,6 +12,7 @@
 #include "../image/start.h"
 #include "descriptors.h"
 #include "host_walk.h"
+#include "open_copy.h"
 #include "tree_path.h"
 #include "user_memory.h"
 
@@ -365,6 +366,18 @@ long copy_to_memfd(Call& call, Thread& self, const ExecFile& file, const char* p
   }
   kernel(SYS_close, fd);
   return error;
+}
+
+__attribute__((noinline)) long open_copy(Thread& self, const char* path, uint64_t user_stack) {
+  Call call = {};
+  call.stack = user_stack;
+  ExecFile file;
+  const int status = open_exec(call, self, AT_FDCWD, path, 0, file);
+  if (status != 0) return status;
+  if (file.description == 0) return file.fd < 0 ? -ENOENT : file.fd;
+  const long fd = copy_to_memfd(call, self, file, path);
+  close_exec(call, self, file);
+  return fd;
 }
 
 int parse_script(char (&head)[kHeadSize], uint32_t length, char*& interpreter, char*& argument) {

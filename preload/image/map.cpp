@@ -38,27 +38,34 @@ char* put_decimal(char* out, uint64_t number) {
   return out;
 }
 
-/** The pages belong to the executable segment and reach no other. */
-bool text_fits(const Object& object, const ImageTrailer& image) {
-  const uint64_t end = image.text_vaddr + image.text_length;
+/** The pages begin in an executable segment and reach no other. */
+bool piece_fits(const Object& object, const ImagePiece& piece) {
+  const uint64_t end = piece.vaddr + piece.length;
   bool found = false;
   for (uint32_t i = 0; i < object.header_count; i++) {
     const Elf64_Phdr& segment = object.headers[i];
     if (segment.p_type != PT_LOAD) continue;
     const uint64_t from = page_down(segment.p_vaddr);
     const uint64_t to = page_up(segment.p_vaddr + segment.p_memsz);
-    if ((segment.p_flags & PF_X) != 0 && from == image.text_vaddr) {
-      found = end >= to;
-    } else if (from < end && to > image.text_vaddr) {
+    if ((segment.p_flags & PF_X) != 0 && piece.vaddr >= from && piece.vaddr < to) {
+      found = true;
+    } else if (from < end && to > piece.vaddr) {
       return false;
     }
   }
   return found;
 }
 
+bool text_fits(const Object& object, const ImageTrailer& image) {
+  for (uint32_t i = 0; i < image.piece_count; i++) {
+    if (!piece_fits(object, piece_of(image, i))) return false;
+  }
+  return true;
+}
+
 /**
- * The handler word lies behind the last byte of a writable segment, in the segment's last page; in
- * ld.so where it keeps one free.
+ * The handler word lies in a page of a writable segment, before the first byte or behind the last;
+ * in ld.so where it keeps one free.
  */
 bool slot_fits(const Object& object, uint64_t slot) {
   if (object.loader_slot != 0) return slot == object.loader_slot;
@@ -68,6 +75,8 @@ bool slot_fits(const Object& object, uint64_t slot) {
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) == 0) continue;
     const uint64_t end = segment.p_vaddr + segment.p_memsz;
     if (slot >= end && slot < page_up(end)) return true;
+    if (slot >= page_down(segment.p_vaddr) && slot + sizeof(uint64_t) <= segment.p_vaddr)
+      return true;
   }
   return false;
 }
@@ -84,6 +93,23 @@ bool is_for(const Object& object, const ImageTrailer& image) {
 
 }  // namespace
 
+ImagePiece piece_of(const ImageTrailer& image, uint32_t index) {
+  return {image.pieces[2 * index] * BT_PAGE_SIZE, image.pieces[2 * index + 1] * BT_PAGE_SIZE};
+}
+
+long map_pieces(uint64_t base, const ImageTrailer& image, long fd) {
+  uint64_t offset = 0;
+  for (uint32_t i = 0; i < image.piece_count; i++) {
+    const ImagePiece piece = piece_of(image, i);
+    const long at = (long)(base + piece.vaddr);
+    const long status = kernel(SYS_mmap, at, piece.length, PROT_READ | PROT_EXEC,
+                               MAP_FIXED | MAP_PRIVATE, fd, offset);
+    if (status != at) return status;
+    offset += piece.length;
+  }
+  return 0;
+}
+
 int check_image(long fd, uint64_t euid, ImageTrailer& image) {
   struct stat found;
   const long status = kernel(SYS_fstat, fd, &found);
@@ -98,8 +124,12 @@ int check_image(long fd, uint64_t euid, ImageTrailer& image) {
                      image.calls_hash == BT_IMAGE_CALLS_HASH &&
                      image.text_length % BT_PAGE_SIZE == 0 &&
                      image.annex_length % BT_PAGE_SIZE == 0 &&
-                     image.text_length + image.annex_length == (uint64_t)at;
-  return whole ? 0 : -EPROTO;
+                     image.text_length + image.annex_length == (uint64_t)at &&
+                     image.piece_count > 0 && image.piece_count <= BT_IMAGE_PIECES_MAX;
+  if (!whole) return -EPROTO;
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < image.piece_count; i++) sum += piece_of(image, i).length;
+  return sum == image.text_length ? 0 : -EPROTO;
 }
 
 long open_image(const char* path, uint64_t euid, ImageTrailer& image) {
@@ -159,8 +189,10 @@ struct Breakpoints {
   uint32_t count;
 };
 
+/** ld.so's text is one piece. */
 void find_breakpoints(const Object& object, const ImageTrailer& image, int fd, Breakpoints& found) {
   found.count = 0;
+  if (image.piece_count != 1) return;
   unsigned char* text = (unsigned char*)(object.base + image.text_vaddr);
   const long mapped = kernel(SYS_mmap, 0, image.text_length, PROT_READ, MAP_PRIVATE, fd, 0);
   if (mapped < 0 && mapped > -4096) return;
@@ -182,6 +214,19 @@ void set_again(const Breakpoints& found) {
   }
 }
 
+/** Where ld.so has relocated the object, it has made these pages read-only. */
+bool is_read_only(const Object& object, uint64_t vaddr) {
+  for (uint32_t i = 0; i < object.header_count; i++) {
+    const Elf64_Phdr& segment = object.headers[i];
+    if (segment.p_type != PT_GNU_RELRO) continue;
+    if (vaddr < page_down(segment.p_vaddr) || vaddr >= page_up(segment.p_vaddr + segment.p_memsz))
+      continue;
+    // The kernel writes the signal mask there, or finds that it may not.
+    return kernel(SYS_rt_sigprocmask, 0, 0, object.base + vaddr, 8) == -EFAULT;
+  }
+  return false;
+}
+
 /** ld.so's word is read-only once the program runs. */
 long write_slot(const Object& object, const ImageTrailer& image) {
   uint64_t* slot = (uint64_t*)(object.base + image.slot_vaddr);
@@ -189,7 +234,7 @@ long write_slot(const Object& object, const ImageTrailer& image) {
   const auto entry = (uint64_t)(small ? btfuse_entry_small : btfuse_entry);
   if (*slot == entry) return 0;
   const uint64_t page = page_down((uint64_t)slot);
-  const bool locked = object.loader_slot != 0;
+  const bool locked = object.loader_slot != 0 || is_read_only(object, image.slot_vaddr);
   long status = locked ? kernel(SYS_mprotect, page, BT_PAGE_SIZE, PROT_READ | PROT_WRITE) : 0;
   if (status != 0) return status;
   *slot = entry;
@@ -243,13 +288,8 @@ int map_image(const Object& object, const char* path, uint64_t euid) {
     // libc is hooked before a debugger has heard of it.
     if (object.loader_slot != 0 && is_traced())
       find_breakpoints(object, image, (int)fd, breakpoints);
-    const long at = (long)(object.base + image.text_vaddr);
-    status = kernel(SYS_mmap, at, image.text_length, PROT_READ | PROT_EXEC, MAP_FIXED | MAP_PRIVATE,
-                    fd, 0);
-    if (status == at) {
-      status = 0;
-      set_again(breakpoints);
-    }
+    status = map_pieces(object.base, image, fd);
+    if (status == 0) set_again(breakpoints);
   }
   kernel(SYS_close, fd);
   return (int)status;

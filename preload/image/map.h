@@ -25,6 +25,13 @@ bool file_image_path(const char* directory, uint32_t length, const struct stat& 
  * as map_image.
  */
 long open_image(const char* path, uint64_t euid, ImageTrailer& image);
+/** A run of pages of an image: where it belongs from the base of the object. */
+struct ImagePiece {
+  uint64_t vaddr, length;
+};
+ImagePiece piece_of(const ImageTrailer& image, uint32_t index);
+/** Puts the pieces over the text of the object at `base`. 0 or -errno, some of them done. */
+long map_pieces(uint64_t base, const ImageTrailer& image, long fd);
 /** The same checks on a descriptor. 0 or -errno. */
 int check_image(long fd, uint64_t euid, ImageTrailer& image);
 /** Writes ld.so's handler word while ld.so has not yet made it read-only: in an audit module. */

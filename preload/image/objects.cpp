@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "../calls/open_copy.h"
 #include "../client/memory.h"
 #include "map.h"
 #include "start.h"
@@ -51,8 +52,8 @@ bool might_call(const Object& object) {
   return false;
 }
 
-/** "/proc/PID/exe": what the server can open, whatever namespace the name is of. */
-void name_own_program(char* out) {
+/** "/proc/PID/" and `rest`: what the server can open, whatever namespace a name is of. */
+char* name_of_ours(char* out, const char* rest) {
   char digits[20];
   int count = 0;
   uint64_t number = client.pid;
@@ -60,20 +61,14 @@ void name_own_program(char* out) {
   while ((number /= 10) != 0);
   for (const char* p = "/proc/"; *p != 0; p++) *out++ = *p;
   while (count > 0) *out++ = digits[--count];
-  memcpy(out, "/exe", 5);
+  while (*rest != 0) *out++ = *rest++;
+  *out = 0;
+  return out;
 }
 
-/** The path of an image that may be there; false: the object is known to need none. */
-bool expected_image(const Object& object, const char* file, char* path) {
-  path[0] = 0;
-  if (start.images_length == 0) return true;
-  if (object.build_id != nullptr) {
-    if (!image_path(start.images, start.images_length, object, path)) path[0] = 0;
-    return true;
-  }
-  struct stat status;
-  if (kernel(SYS_stat, file, &status) != 0 ||
-      !file_image_path(start.images, start.images_length, status, path)) {
+/** The path of an image that may be there; false: the file is known to need none. */
+bool image_of_file(const struct stat& file, char* path) {
+  if (!file_image_path(start.images, start.images_length, file, path)) {
     path[0] = 0;
     return true;
   }
@@ -84,23 +79,70 @@ bool expected_image(const Object& object, const char* file, char* path) {
   return true;
 }
 
+/** 1: it needs none. 0: mapped. Else -errno. */
+int answer(const Object& object, const char* name, char* path, uint64_t euid) {
+  const int status = request_image(thread, name, path, BT_IMAGE_LOADED);
+  if (status == -ENOEXEC) return 1;
+  return status == 0 ? map_image(object, path, euid) : status;
+}
+
+/** An image that is there already: as `answer`. `file` is what may be looked at for its identity. */
+int find_image(const Object& object, const struct stat* file, char* path, uint64_t euid) {
+  if (start.images_length == 0) return -ENOENT;
+  if (object.build_id != nullptr) {
+    if (!image_path(start.images, start.images_length, object, path)) return -ENAMETOOLONG;
+  } else {
+    if (file == nullptr) return -ENOENT;
+    if (!image_of_file(*file, path)) return 1;
+    if (path[0] == 0) return -ENAMETOOLONG;
+  }
+  return map_image(object, path, euid);
+}
+
 }  // namespace
+
+int image_by_descriptor(const Object& object, char* path, uint64_t euid) {
+  const auto stack = (uint64_t)__builtin_frame_address(0);
+  const long fd = open_copy(thread, object.path, stack);
+  if (fd < 0) return (int)fd;
+  struct stat file;
+  int status = -ENOENT;
+  if (object.build_id == nullptr && kernel(SYS_fstat, fd, &file) == 0 && file.st_nlink > 0)
+    status = find_image(object, &file, path, euid);
+  if (status < 0) {
+    char name[48], digits[20];
+    int count = 0;
+    for (uint64_t n = (uint64_t)fd; count == 0 || n != 0; n /= 10)
+      digits[count++] = (char)('0' + n % 10);
+    char* out = name_of_ours(name, "/fd/");
+    while (count > 0) *out++ = digits[--count];
+    *out = 0;
+    status = answer(object, name, path, euid);
+  }
+  kernel(SYS_close, fd);
+  return status;
+}
 
 void ensure_image(const Object& object, uint64_t euid) {
   if (client.ring == nullptr || is_exempt(object)) return;
-  // The server cannot open such a name; nearly always it need not.
-  const bool hidden = object.path[0] != 0 && !is_on_host(object.path);
-  if (hidden && !might_call(object)) return;
   static char path[BT_PATH_MAX];
   const bool program = object.path[0] == 0;
-  if (!expected_image(object, program ? kOwnProgram : object.path, path)) return;
-  if (path[0] != 0 && map_image(object, path, euid) == 0) return;
-  char own[32];
-  if (program) name_own_program(own);
-  int status = request_image(thread, program ? own : object.path, path);
-  if (status == -ENOEXEC) return;
-  if (status == 0) status = map_image(object, path, euid);
-  if (status == 0 || !might_call(object)) return;
+  const bool hidden = !program && !is_on_host(object.path);
+  // The server cannot open such a name; nearly always it need not.
+  if (hidden && !might_call(object)) return;
+  struct stat file;
+  const bool looked = object.build_id == nullptr && !hidden &&
+                      kernel(SYS_stat, program ? kOwnProgram : object.path, &file) == 0;
+  int status = find_image(object, looked ? &file : nullptr, path, euid);
+  if (status < 0 && program) {
+    char own[32];
+    name_of_ours(own, "/exe");
+    status = answer(object, own, path, euid);
+  } else if (status < 0 && !hidden) {
+    status = answer(object, object.path, path, euid);
+  }
+  if (status >= 0 || !might_call(object)) return;
+  if (!program && image_by_descriptor(object, path, euid) >= 0) return;
   die_about("the system calls of % cannot be hooked.", program ? "this program" : object.path);
 }
 

@@ -138,7 +138,7 @@ const char* map_failure(int error) {
 
 }  // namespace
 
-int request_image(Thread& self, const char* object, char* image) {
+int request_image(Thread& self, const char* object, char* image, uint32_t flags) {
   const size_t length = strlen(object);
   Slot* slot = begin(self, (uint64_t)__builtin_frame_address(0));
   if (slot == nullptr) return -EIO;
@@ -146,6 +146,7 @@ int request_image(Thread& self, const char* object, char* image) {
   if (length < BT_INLINE_SIZE) {
     slot->opcode = BT_OP_IMAGE;
     slot->description = 0;
+    slot->flags = flags;
     slot->path_length = slot->payload_length = (uint32_t)length;
     slot->path2_length = 0;
     memcpy(slot->payload, object, length);
@@ -171,8 +172,9 @@ int replace_text(const Object& libc, uint64_t euid) {
     status = map_image(libc, path, euid);
   }
   if (status == 0) return 0;
-  const int asked = request_image(thread, libc.path, path);
-  return asked == 0 ? map_image(libc, path, euid) : status;
+  const int asked = request_image(thread, libc.path, path, BT_IMAGE_LOADED);
+  if (asked == 0) return map_image(libc, path, euid);
+  return image_by_descriptor(libc, path, euid) == 0 ? 0 : status;
 }
 
 void keep_environment(char** environment, const char* session) {

@@ -50,8 +50,8 @@ void correct_name(char** environment, Elf64_auxv_t* auxv);
 /** Keeps a value, of `length` bytes, and gives its copy; nullptr when it has `capacity` or more. */
 const char* keep(const char* value, uint64_t length, uint64_t capacity);
 /** Asks the server to prepare the image of the object at this path; the image's path into `image`
- * (BT_PATH_MAX bytes). 0 or -errno. */
-int request_image(Thread& self, const char* object, char* image);
+ * (BT_PATH_MAX bytes). `flags`: BT_IMAGE_LOADED. 0 or -errno. */
+int request_image(Thread& self, const char* object, char* image, uint32_t flags = 0);
 
 /**
  * The variables that carry a session across exec:

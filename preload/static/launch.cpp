@@ -142,18 +142,12 @@ void reserve() {
 }
 
 void map_segment(const Elf64_Phdr& segment) {
-  const ImageTrailer& image = program.image;
   const uint64_t from = page_down(segment.p_vaddr);
   const uint64_t file_end = segment.p_vaddr + segment.p_filesz;
   const uint64_t end = segment.p_vaddr + segment.p_memsz;
   const long prot = ((segment.p_flags & PF_R) ? PROT_READ : 0) |
                     ((segment.p_flags & PF_W) ? PROT_WRITE : 0) |
                     ((segment.p_flags & PF_X) ? PROT_EXEC : 0);
-  if (from == image.text_vaddr) {
-    must(
-        map_at(program.base + from, image.text_length, PROT_READ | PROT_EXEC, program.image_fd, 0));
-    return;
-  }
   if (segment.p_filesz > 0) {
     must(map_at(program.base + from, page_up(file_end) - from, prot, program.fd,
                 page_down(segment.p_offset)));
@@ -167,18 +161,32 @@ void map_segment(const Elf64_Phdr& segment) {
   if (page_up(end) > rest) must(map_at(program.base + rest, page_up(end) - rest, prot, -1, 0));
 }
 
+bool is_code(const ImagePiece& piece) {
+  for (uint32_t i = 0; i < program.header.e_phnum; i++) {
+    const Elf64_Phdr& segment = program.segments[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+    const uint64_t from = page_down(segment.p_vaddr);
+    const uint64_t to = page_up(segment.p_vaddr + segment.p_filesz);
+    if (piece.vaddr >= from && piece.vaddr + piece.length <= to) return true;
+  }
+  return false;
+}
+
 void map_program() {
   const ImageTrailer& image = program.image;
   reserve();
-  bool text = false, executable_stack = false;
+  bool executable_stack = false;
   for (uint32_t i = 0; i < program.header.e_phnum; i++) {
     const Elf64_Phdr& segment = program.segments[i];
     if (segment.p_type == PT_GNU_STACK) executable_stack = (segment.p_flags & PF_X) != 0;
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-    if (page_down(segment.p_vaddr) == image.text_vaddr) text = true;
     map_segment(segment);
   }
-  if (!text) die("the prepared image of this static program belongs to another file.");
+  for (uint32_t i = 0; i < image.piece_count; i++) {
+    if (!is_code(piece_of(image, i)))
+      die("the prepared image of this static program belongs to another file.");
+  }
+  must(map_pieces(program.base, image, program.image_fd));
   const uint64_t slot = program.base + image.slot_vaddr;
   must(map_at(page_down(slot), BT_PAGE_SIZE, PROT_READ | PROT_WRITE, -1, 0));
   const bool small = (image.flags & BT_IMAGE_SMALL_STACKS) != 0;

@@ -3,8 +3,9 @@
  * a shared object has no room for: the stubs stand in an annex behind the last segment, with the handler
  * word in a page of its own before them.
  */
-import { type Elf, ElfError, PF_X, PT_INTERP, PT_LOAD, PT_NOTE } from './elf.ts';
-import { checkDisjoint, rewriteSite } from './patch.ts';
+import { type Elf, ElfError, PF_X, PT_INTERP, PT_LOAD, PT_NOTE, type Segment } from './elf.ts';
+import { checkDisjoint, isHooked, rewriteSite } from './patch.ts';
+import type { Rewritten } from './pieces.ts';
 import type { Site } from './sites.ts';
 import { writeStubs } from './stubs.ts';
 import type { Sweep } from './sweep.ts';
@@ -79,40 +80,53 @@ export function addAbsoluteTargets(elf: Elf, swept: Sweep): void {
   }
 }
 
+/** A segment that was swept, and its sites. */
+export interface Planned {
+  readonly swept: Sweep;
+  readonly sites: readonly Site[];
+}
+
 export interface PatchedExecutable {
-  /** Whole pages of text, to be mapped at `vaddr`, then the annex. */
-  readonly bytes: Uint8Array;
-  readonly vaddr: number;
+  readonly texts: readonly Rewritten[];
   readonly slotVaddr: number;
   readonly annexVaddr: number;
-  readonly annexLength: number;
+  readonly annex: Uint8Array;
   readonly annexUsed: number;
 }
 
-export function patchExecutable(elf: Elf, swept: Sweep, sites: readonly Site[]): PatchedExecutable {
-  const { text } = swept;
-  const vaddr = pageDown(text.vaddr);
-  const lead = text.vaddr - vaddr;
-  const end = pageUp(text.vaddr + text.fileSize);
-  if (text.offset % PAGE !== lead) throw new ElfError('its text is not aligned to pages');
-  const loads = elf.segments.filter((s) => s.type === PT_LOAD);
-  for (const s of loads) {
-    if (s !== text && s.vaddr < end && s.vaddr + s.memorySize > vaddr) {
+/** The whole pages of an executable segment as the file has them. */
+function pagesOf(elf: Elf, segment: Segment): Rewritten {
+  const vaddr = pageDown(segment.vaddr);
+  const lead = segment.vaddr - vaddr;
+  const end = pageUp(segment.vaddr + segment.fileSize);
+  if (segment.offset % PAGE !== lead) throw new ElfError('its text is not aligned to pages');
+  for (const s of elf.segments) {
+    if (s.type !== PT_LOAD || s === segment) continue;
+    if (s.vaddr < end && s.vaddr + s.memorySize > vaddr) {
       throw new ElfError('another segment shares a page of its text');
     }
   }
+  const bytes = new Uint8Array(end - vaddr);
+  bytes.set(elf.bytes.subarray(segment.offset - lead, segment.offset + segment.fileSize));
+  return { segment, vaddr, bytes };
+}
+
+export function patchExecutable(elf: Elf, planned: readonly Planned[]): PatchedExecutable {
+  const loads = elf.segments.filter((s) => s.type === PT_LOAD);
   const last = Math.max(...loads.map((s) => s.vaddr + s.memorySize));
   const slotVaddr = pageUp(last) + GUARD;
   const annexVaddr = slotVaddr + PAGE;
-  const hooked = sites.filter((site) => site.form === 'M' || site.form === 'T');
-  checkDisjoint(hooked);
-  const annexLength = pageUp(Math.max(1, hooked.length * STUB_MAX));
-  const textLength = end - vaddr;
-  const bytes = new Uint8Array(textLength + annexLength);
-  bytes.set(elf.bytes.subarray(text.offset - lead, text.offset + text.fileSize));
-  const room = { from: annexVaddr, to: annexVaddr + annexLength };
-  const annex = bytes.subarray(textLength);
-  const stubs = writeStubs(elf, swept, hooked, annex, annexVaddr, slotVaddr, room);
-  for (const site of hooked) rewriteSite(bytes, vaddr, site, stubs.starts.get(site)!);
-  return { bytes, vaddr, slotVaddr, annexVaddr, annexLength, annexUsed: stubs.paddingUsed };
+  const count = planned.reduce((sum, { sites }) => sum + sites.filter(isHooked).length, 0);
+  const annex = new Uint8Array(pageUp(Math.max(1, count * STUB_MAX)));
+  const room = { from: annexVaddr, to: annexVaddr + annex.length };
+  const texts = planned.map(({ swept, sites }) => {
+    const hooked = sites.filter(isHooked);
+    checkDisjoint(hooked);
+    const text = pagesOf(elf, swept.text);
+    const stubs = writeStubs(elf, swept, hooked, annex, annexVaddr, slotVaddr, room);
+    for (const site of hooked) rewriteSite(text.bytes, text.vaddr, site, stubs);
+    room.from += stubs.paddingUsed;
+    return text;
+  });
+  return { texts, slotVaddr, annexVaddr, annex, annexUsed: room.from - annexVaddr };
 }

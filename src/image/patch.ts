@@ -3,10 +3,11 @@
  * that they lead to (stubs.ts).
  */
 import { int32 } from './assembler.ts';
-import { type Elf, ElfError, PF_W, PT_LOAD } from './elf.ts';
+import { type Elf, ElfError, PF_W, PT_LOAD, type Segment } from './elf.ts';
 import { isLoader, loaderSlot } from './loader.ts';
+import type { Rewritten } from './pieces.ts';
 import { JUMP_SIZE, type Site, SYSCALL_SIZE } from './sites.ts';
-import { writeStubs } from './stubs.ts';
+import { type Stubs, writeStubs } from './stubs.ts';
 import type { Sweep } from './sweep.ts';
 
 const PAGE = 4096;
@@ -18,10 +19,9 @@ const INT3 = 0xcc;
 const pageDown = (n: number): number => Math.floor(n / PAGE) * PAGE;
 const pageUp = (n: number): number => Math.ceil(n / PAGE) * PAGE;
 
-export interface PatchedText {
-  /** Whole pages, to be mapped at `vaddr`. */
-  readonly bytes: Uint8Array;
-  readonly vaddr: number;
+export const isHooked = (site: Site): boolean => site.form === 'M' || site.form === 'T';
+
+export interface PatchedText extends Rewritten {
   readonly slotVaddr: number;
   /** Bytes of padding behind the text, how many the stubs took, and how many stubs lie in gaps instead. */
   readonly padding: number;
@@ -29,13 +29,18 @@ export interface PatchedText {
   readonly inGaps: number;
 }
 
-/** Last word of the last page of .bss: zero, writable, and used by nobody. */
+/** Last word of the last page of .bss, or of other data, else the first of a first page: writable, and nobody's. */
 export function findSlot(elf: Elf): number {
-  for (const s of elf.segments) {
-    if (s.type !== PT_LOAD || (s.flags & PF_W) === 0 || s.memorySize <= s.fileSize) continue;
+  const writable = elf.segments.filter((s) => s.type === PT_LOAD && (s.flags & PF_W) !== 0);
+  const hasBss = (s: Segment): number => (s.memorySize > s.fileSize ? 0 : 1);
+  for (const s of writable.sort((a, b) => hasBss(a) - hasBss(b))) {
     const end = s.vaddr + s.memorySize;
     const slot = pageUp(end) - SLOT_SIZE;
     if (slot >= end && free(elf, slot, pageUp(end))) return slot;
+  }
+  for (const s of writable) {
+    const slot = pageDown(s.vaddr);
+    if (slot + SLOT_SIZE <= s.vaddr && free(elf, slot, slot + SLOT_SIZE)) return slot;
   }
   throw new ElfError('it has no writable padding for the handler word');
 }
@@ -63,11 +68,18 @@ function paddingOf(elf: Elf, sweep: Sweep): { from: number; to: number } {
 }
 
 /** Overwrites the displaced bytes: a jump to the stub, and int3 in what nothing can reach any more. */
-export function rewriteSite(text: Uint8Array, base: number, site: Site, stub: number): void {
+export function rewriteSite(text: Uint8Array, base: number, site: Site, stubs: Stubs): void {
+  const stub = stubs.starts.get(site)!;
   const displaced = text.subarray(site.from - base, site.to - base);
   displaced.fill(INT3);
   if (site.via !== undefined) {
     displaced.set([0xeb, (site.via - site.to) & 0xff]);
+    const { island } = site;
+    if (island !== undefined) {
+      text.fill(INT3, island.from - base, island.to - base);
+      const moved = stubs.islands.get(site)!;
+      text.set([0xe9, ...int32(moved - (island.from + JUMP_SIZE))], island.from - base);
+    }
     text.set([0xe9, ...int32(stub - (site.via + JUMP_SIZE))], site.via - base);
     return;
   }
@@ -99,11 +111,12 @@ export function patchText(
   const slotVaddr = isLoader(elf) ? loaderSlot(elf) : findSlot(elf);
   const bytes = new Uint8Array(to - vaddr);
   bytes.set(elf.bytes.subarray(text.offset - lead, text.offset + text.fileSize));
-  const hooked = sites.filter((site) => site.form === 'M' || site.form === 'T');
+  const hooked = sites.filter(isHooked);
   checkDisjoint(hooked);
   const stubs = writeStubs(elf, sweep, hooked, bytes, vaddr, slotVaddr, padding);
-  for (const site of hooked) rewriteSite(bytes, vaddr, site, stubs.starts.get(site)!);
+  for (const site of hooked) rewriteSite(bytes, vaddr, site, stubs);
   return {
+    segment: text,
     bytes: bytes.subarray(0, pageUp(from + stubs.paddingUsed) - vaddr),
     vaddr,
     slotVaddr,

@@ -33,13 +33,15 @@ import {
   addAbsoluteTargets,
   hasSmallStacks,
   isStaticProgram,
+  type Planned,
   patchExecutable,
 } from './executable.ts';
 import { findGaps, type Gap } from './gaps.ts';
 import { ownCalls } from './own-calls.ts';
-import { patchText } from './patch.ts';
-import { JUMP_SIZE, planByGap, planSites, type Site } from './sites.ts';
-import { type Sweep, sweep } from './sweep.ts';
+import { isHooked, type PatchedText, patchText } from './patch.ts';
+import { joinPieces, type Piece, piecesOf } from './pieces.ts';
+import { JUMP_SIZE, planByGap, planByIsland, planSites, type Site } from './sites.ts';
+import { type Sweep, sweep, sweepAll } from './sweep.ts';
 import { readImage, sealImage, type Trailer } from './trailer.ts';
 
 /** An image cannot be made or must not be used; the message is a whole sentence for the user. */
@@ -49,6 +51,12 @@ export class ImageError extends Error {
 
 /** Largest object that is looked at, in bytes. */
 const OBJECT_MAX = 1024 ** 3;
+
+/** Of a file without a build-id, or whose image is not for ld.so. */
+const hashOf = (elf: Elf): Uint8Array => createHash('sha256').update(elf.bytes).digest();
+/** One file may be a static program and a library without a name of its own. */
+const objectHash = (elf: Elf): Uint8Array =>
+  createHash('sha256').update(elf.bytes).update('loaded').digest();
 
 const euid = (): number => process.geteuid?.() ?? 0;
 
@@ -154,7 +162,7 @@ function patched(
     paddingUsed: text.paddingUsed,
     inGaps: text.inGaps,
     trailer: {
-      buildId: elf.buildId ?? createHash('sha256').update(elf.bytes).digest(),
+      buildId: elf.buildId ?? hashOf(elf),
       textVaddr: text.vaddr,
       textLength: text.bytes.length,
       slotVaddr: text.slotVaddr,
@@ -176,41 +184,76 @@ function checkHooked(sites: readonly Site[]): void {
   );
 }
 
-/** The image of a static program, named after the hash of its file. */
-export function analyseStatic(elf: Elf): Analysis {
-  const identity = createHash('sha256').update(elf.bytes).digest();
-  const swept = readingTables(() => sweep(elf));
-  addAbsoluteTargets(elf, swept);
-  let gaps: Gap[] | undefined;
-  const sites = planSites(elf, swept).map((site) => {
-    if (site.form !== 'none') return site;
-    gaps ??= findGaps(elf, swept, JUMP_SIZE);
-    return planByGap(site, gaps);
+/** The sites of an object, segment by segment; what neither form fits is reached by way of its neighbourhood. */
+function planAll(elf: Elf, counts: (vaddr: number) => boolean): Planned[] {
+  return readingTables(() => sweepAll(elf)).map((swept) => {
+    addAbsoluteTargets(elf, swept);
+    const sites = planSites(elf, swept).filter((site) => counts(site.vaddr));
+    let gaps: Gap[] | undefined;
+    for (const [i, site] of sites.entries()) {
+      if (site.form !== 'none') continue;
+      gaps ??= findGaps(elf, swept, JUMP_SIZE);
+      sites[i] = planByGap(site, gaps);
+    }
+    for (const [i, site] of sites.entries()) {
+      if (site.form === 'none') sites[i] = planByIsland(elf, swept, site, sites);
+    }
+    checkHooked(sites);
+    return { swept, sites };
   });
-  checkHooked(sites);
-  const patched = patchExecutable(elf, swept, sites);
+}
+
+interface Outcome {
+  readonly planned: readonly Planned[];
+  readonly pieces: readonly Piece[];
+  readonly slotVaddr: number;
+  readonly buildId: Uint8Array;
+  readonly flags: number;
+  readonly padding: number;
+  readonly paddingUsed: number;
+  readonly inGaps: number;
+  readonly annexVaddr?: number;
+  readonly annex?: Uint8Array;
+}
+
+function conclude(of: Outcome): Analysis {
+  const sites = of.planned.flatMap((part) => part.sites);
   const count = (form: Site['form']): number => sites.filter((s) => s.form === form).length;
+  const pieces = of.pieces.map(({ vaddr, bytes }) => [vaddr, bytes.length] as const);
   return {
     sites,
-    text: patched.bytes,
-    instructions: swept.instructions,
-    padding: patched.annexLength,
-    paddingUsed: patched.annexUsed,
-    inGaps: 0,
+    text: joinPieces(of.pieces, of.annex),
+    instructions: of.planned.reduce((sum, { swept }) => sum + swept.instructions, 0),
+    padding: of.padding,
+    paddingUsed: of.paddingUsed,
+    inGaps: of.inGaps,
     trailer: {
-      buildId: identity,
-      textVaddr: patched.vaddr,
-      textLength: patched.bytes.length - patched.annexLength,
-      slotVaddr: patched.slotVaddr,
+      buildId: of.buildId,
+      textVaddr: pieces[0]?.[0] ?? 0,
+      textLength: pieces.reduce((sum, [, length]) => sum + length, 0),
+      pieces,
+      slotVaddr: of.slotVaddr,
       sites: sites.length,
       skipped: count('skip'),
       before: count('M'),
       after: count('T'),
-      flags: hasSmallStacks(elf) ? IMAGE_SMALL_STACKS : 0,
-      annexVaddr: patched.annexVaddr,
-      annexLength: patched.annexLength,
+      flags: of.flags,
+      annexVaddr: of.annexVaddr ?? 0,
+      annexLength: of.annex?.length ?? 0,
     },
   };
+}
+
+/** The image of a static program, named after the hash of its file. */
+export function analyseStatic(elf: Elf): Analysis {
+  const buildId = hashOf(elf);
+  const planned = planAll(elf, () => true);
+  if (planned.length === 0) throw new ElfError('it has no code');
+  const patched = patchExecutable(elf, planned);
+  const flags = hasSmallStacks(elf) ? IMAGE_SMALL_STACKS : 0;
+  const { slotVaddr, annexVaddr, annex, annexUsed: paddingUsed } = patched;
+  const rest = { slotVaddr, annexVaddr, annex, padding: annex.length, paddingUsed, inGaps: 0 };
+  return conclude({ planned, pieces: piecesOf(elf, patched.texts), buildId, flags, ...rest });
 }
 
 /**
@@ -224,13 +267,24 @@ export function analyseObject(elf: Elf): Analysis | undefined {
   const isGo = calls.length > 0 && hasSmallStacks(elf);
   if (!isGo && !calls.some((call) => matters(call.nr))) return undefined;
   if (hasTextRelocations(elf)) throw new ElfError('the loader changes its text');
-  const swept = readingTables(() => sweep(elf));
-  addAbsoluteTargets(elf, swept);
   const real = new Set(calls.map((call) => call.vaddr));
-  const sites = planSites(elf, swept).filter((site) => isGo || real.has(site.vaddr));
-  if (sites.every((site) => site.form === 'skip')) return undefined;
-  checkHooked(sites);
-  return patched(elf, swept, sites, isGo ? IMAGE_SMALL_STACKS : 0);
+  const planned = planAll(elf, (vaddr) => isGo || real.has(vaddr)).filter(({ sites }) =>
+    sites.some(isHooked),
+  );
+  if (planned.length === 0) return undefined;
+  const texts = planned.map(({ swept, sites }) => patchText(elf, swept, sites));
+  const sum = (of: (text: PatchedText) => number): number =>
+    texts.reduce((total, text) => total + of(text), 0);
+  return conclude({
+    planned,
+    pieces: piecesOf(elf, texts),
+    slotVaddr: texts[0]!.slotVaddr,
+    buildId: elf.buildId ?? objectHash(elf),
+    flags: isGo ? IMAGE_SMALL_STACKS : 0,
+    padding: sum((text) => text.padding),
+    paddingUsed: sum((text) => text.paddingUsed),
+    inGaps: sum((text) => text.inGaps),
+  });
 }
 
 /** Reads an image that may be there; undefined when it is not, is not whole or is not to be trusted. */
@@ -311,19 +365,20 @@ const exemptOf = (image: string): string => image.replace(/img$/, 'none');
 
 /**
  * Path of the prepared image of an ELF object, made now if it is not there; undefined when it needs none. An
- * existing one is hashed once per process. Throws ImageError with a sentence that names the object.
+ * existing one is hashed once per process. `isLoaded`: by ld.so, so it is no static program. Throws ImageError with a sentence that names the object.
  */
 export async function prepareObject(
   objectPath: string,
   imagesDir: string,
+  isLoaded = false,
 ): Promise<{ readonly path: string | undefined; readonly buildId: Uint8Array | undefined }> {
   checkImagesDir(imagesDir);
   try {
     const { bytes, found } = await readObject(objectPath);
     const elf = parseElf(bytes);
-    const isStatic = isStaticProgram(elf);
+    const isStatic = !isLoaded && isStaticProgram(elf);
     const buildId = isStatic ? undefined : elf.buildId;
-    const identity = buildId ?? createHash('sha256').update(bytes).digest();
+    const identity = buildId ?? (isStatic ? hashOf(elf) : objectHash(elf));
     const path = join(imagesDir, imageName(identity));
     if (!isVerified(path)) {
       if (readTrusted(path, identity) === undefined) {

@@ -31,8 +31,10 @@ export interface Site {
   /** Displaced bytes: [from, to). For form T this begins with the `syscall`. */
   readonly from: number;
   readonly to: number;
-  /** Form T where only the `syscall` itself is displaced: the gap nearby by which the stub is reached. */
+  /** Form T where only the `syscall` itself is displaced: where nearby a jump leads on to the stub. */
   readonly via?: number;
+  /** Instructions that make room for that jump: they are moved, and begin with a jump to where they are now. */
+  readonly island?: { readonly from: number; readonly to: number };
   /** Why the form is 'none', or why it is not M. */
   readonly reason: string;
 }
@@ -164,6 +166,56 @@ export function planByGap(site: Site, gaps: Gap[]): Site {
   if (found < 0) return site;
   const [gap] = gaps.splice(found, 1);
   return { ...site, form: 'T', from: vaddr, to: vaddr + SYSCALL_SIZE, via: gap!.from };
+}
+
+/**
+ * Where there is no gap either, ten bytes of instructions nearby make room: five for the jump to where they
+ * are moved to, five for the jump to the stub.
+ */
+export function planByIsland(elf: Elf, sweep: Sweep, site: Site, taken: readonly Site[]): Site {
+  const reader = new Reader(elf, sweep);
+  const { vaddr } = site;
+  const end = vaddr + SYSCALL_SIZE;
+  const { text, starts } = sweep;
+  for (let distance = SYSCALL_SIZE; distance <= SHORT_JUMP_MAX - JUMP_SIZE; distance++) {
+    for (const from of [vaddr + distance, vaddr - distance]) {
+      if (from < text.vaddr || starts[from - text.vaddr] !== 1) continue;
+      const to = movableFrom(reader, sweep, from, 2 * JUMP_SIZE);
+      if (to < 0 || (from < end && to > vaddr)) continue;
+      const via = from + JUMP_SIZE;
+      if (Math.abs(via - end) > SHORT_JUMP_MAX) continue;
+      const island = { from, to };
+      if (taken.some((other) => overlaps(other, island))) continue;
+      return { ...site, form: 'T', from: vaddr, to: end, via, island };
+    }
+  }
+  return site;
+}
+
+function overlaps(site: Site, span: { readonly from: number; readonly to: number }): boolean {
+  const from = Math.min(site.from, site.vaddr);
+  const to = Math.max(site.to, site.vaddr + SYSCALL_SIZE);
+  if (from < span.to && to > span.from) return true;
+  const { island, via } = site;
+  if (via !== undefined && via < span.to && via + JUMP_SIZE > span.from) return true;
+  return island !== undefined && island.from < span.to && island.to > span.from;
+}
+
+/** End of the whole movable instructions of at least `size` bytes from there on, or -1. */
+function movableFrom(reader: Reader, sweep: Sweep, from: number, size: number): number {
+  let to = from;
+  while (to - from < size) {
+    const at = to - sweep.text.vaddr;
+    if (at >= sweep.starts.length || sweep.starts[at] !== 1) return -1;
+    if (to !== from && isTarget(sweep, to)) return -1;
+    const instruction = reader.at(to);
+    const movable = immovable(instruction, 'M') === '';
+    to += instruction.length;
+    instruction.free();
+    if (!movable) return -1;
+  }
+  for (let p = from + 1; p < to; p++) if (isTarget(sweep, p)) return -1;
+  return to;
 }
 
 const isTarget = (sweep: Sweep, vaddr: number): boolean =>

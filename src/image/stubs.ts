@@ -128,6 +128,8 @@ function scatterAfter(out: Assembler, reader: Reader, site: Site, gaps: Gap[]): 
 export interface Stubs {
   /** First instruction of each site's stub. */
   readonly starts: ReadonlyMap<Site, number>;
+  /** Where the instructions of a site's island are now. */
+  readonly islands: ReadonlyMap<Site, number>;
   /** Bytes used of the padding, and stubs that lie elsewhere. */
   readonly paddingUsed: number;
   readonly inGaps: number;
@@ -164,5 +166,18 @@ export function writeStubs(
     const start = (site.form === 'T' ? scatterAfter : scatter)(out, reader, site, gaps);
     starts.set(site, start);
   }
-  return { starts, paddingUsed: used - padding.from, inGaps };
+  const islands = new Map<Site, number>();
+  for (const site of sites) {
+    if (site.island === undefined) continue;
+    out.enter(used, padding.to);
+    const { from, to } = site.island;
+    const moved = (): void => {
+      out.move(from, to);
+      out.jump(to);
+    };
+    if (!tryEmit(out, moved)) throw new ElfError('there is no room for its stubs');
+    islands.set(site, used);
+    used = out.here;
+  }
+  return { starts, islands, paddingUsed: used - padding.from, inGaps };
 }

@@ -38,7 +38,7 @@ export interface Range {
 }
 
 export interface Sweep {
-  /** The executable segment; `starts` and `targets` are indexed from its vaddr. */
+  /** An executable segment; `starts` and `targets` are indexed from its vaddr. */
   readonly text: Segment;
   readonly ranges: readonly Range[];
   /** 1 where an instruction begins. */
@@ -51,10 +51,8 @@ export interface Sweep {
   readonly invalid: number;
 }
 
-function textSegment(elf: Elf): Segment {
-  const found = elf.segments.filter((s) => s.type === PT_LOAD && (s.flags & PF_X) !== 0);
-  if (found.length !== 1) throw new ElfError(`it has ${found.length} executable segments, not one`);
-  return found[0]!;
+export function executableSegments(elf: Elf): Segment[] {
+  return elf.segments.filter((s) => s.type === PT_LOAD && (s.flags & PF_X) !== 0);
 }
 
 function executableRanges(elf: Elf, text: Segment): Range[] {
@@ -117,47 +115,83 @@ function addRelrTargets(elf: Elf, table: number, size: number, add: (vaddr: numb
 function addTableTargets(
   elf: Elf,
   table: number,
-  text: Segment,
-  starts: Uint8Array,
-  add: (vaddr: number) => void,
+  sweeps: readonly Sweep[],
 ): void {
   const at = offsetOf(elf, table);
   if (at < 0) return;
   for (let i = 0; i < TABLE_MAX && at + i * 4 + 4 <= elf.bytes.length; i++) {
     const target = table + elf.view.getInt32(at + i * 4, true);
-    if (target < text.vaddr || target >= text.vaddr + text.fileSize) return;
-    add(target);
-    if (starts[target - text.vaddr] !== 1) return;
+    const within = sweepAt(sweeps, target);
+    if (within === undefined) return;
+    within.targets[target - within.text.vaddr] = 1;
+    if (within.starts[target - within.text.vaddr] !== 1) return;
   }
 }
 
-export function sweep(elf: Elf): Sweep {
-  const { Decoder, Instruction, Code, FlowControl } = iced();
-  const text = textSegment(elf);
-  const ranges = executableRanges(elf, text);
-  const starts = new Uint8Array(text.fileSize);
-  const targets = new Uint8Array(text.fileSize);
-  const syscalls: number[] = [];
-  const tables = new Set<number>();
-  let instructions = 0;
-  let invalid = 0;
-  const add = (vaddr: number): void => {
-    const i = vaddr - text.vaddr;
-    if (i >= 0 && i < targets.length) targets[i] = 1;
-  };
+function sweepAt(sweeps: readonly Sweep[], vaddr: number): Sweep | undefined {
+  for (const one of sweeps) {
+    const { text } = one;
+    if (vaddr >= text.vaddr && vaddr < text.vaddr + text.fileSize) return one;
+  }
+  return undefined;
+}
 
+/** The executable segments one by one; control may arrive in each from any of the others. */
+export function sweepAll(elf: Elf): Sweep[] {
+  const sweeps = executableSegments(elf).map((text) => ({
+    text,
+    ranges: executableRanges(elf, text),
+    starts: new Uint8Array(text.fileSize),
+    targets: new Uint8Array(text.fileSize),
+    syscalls: [],
+    instructions: 0,
+    invalid: 0,
+  }));
+  const add = (vaddr: number): void => {
+    const within = sweepAt(sweeps, vaddr);
+    if (within !== undefined) within.targets[vaddr - within.text.vaddr] = 1;
+  };
+  const tables = new Set<number>();
+  for (const one of sweeps) decodeAll(elf, one, add, tables);
+  addDynamicTargets(elf, add);
+  addFrameTargets(elf, add);
+  for (const table of tables) addTableTargets(elf, table, sweeps);
+  return sweeps;
+}
+
+/** The same for an object with one executable segment. */
+export function sweep(elf: Elf): Sweep {
+  const found = executableSegments(elf).length;
+  if (found !== 1) throw new ElfError(`it has ${found} executable segments, not one`);
+  return sweepAll(elf)[0]!;
+}
+
+interface Growing extends Sweep {
+  readonly syscalls: number[];
+  instructions: number;
+  invalid: number;
+}
+
+function decodeAll(
+  elf: Elf,
+  into: Growing,
+  add: (vaddr: number) => void,
+  tables: Set<number>,
+): void {
+  const { Decoder, Instruction, Code, FlowControl } = iced();
+  const { text, starts } = into;
   const instruction = new Instruction();
-  for (const range of ranges) {
+  for (const range of into.ranges) {
     const decoder = new Decoder(64, elf.bytes.subarray(range.offset, range.offset + range.size), 0);
     decoder.ip = BigInt(range.vaddr);
     while (decoder.canDecode) {
       const vaddr = range.vaddr + decoder.position;
       decoder.decodeOut(instruction);
       starts[vaddr - text.vaddr] = 1;
-      instructions++;
+      into.instructions++;
       const { code, flowControl } = instruction;
-      if (code === Code.Syscall) syscalls.push(vaddr);
-      else if (code === Code.INVALID) invalid++;
+      if (code === Code.Syscall) into.syscalls.push(vaddr);
+      else if (code === Code.INVALID) into.invalid++;
       if (
         flowControl === FlowControl.ConditionalBranch ||
         flowControl === FlowControl.UnconditionalBranch ||
@@ -174,9 +208,4 @@ export function sweep(elf: Elf): Sweep {
     decoder.free();
   }
   instruction.free();
-
-  addDynamicTargets(elf, add);
-  addFrameTargets(elf, add);
-  for (const table of tables) addTableTargets(elf, table, text, starts, add);
-  return { text, ranges, starts, targets, syscalls, instructions, invalid };
 }

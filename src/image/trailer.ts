@@ -11,6 +11,8 @@ import {
   IMAGE_TRAILER_CALLS_HASH,
   IMAGE_TRAILER_FLAGS,
   IMAGE_TRAILER_MAGIC,
+  IMAGE_TRAILER_PIECE_COUNT,
+  IMAGE_TRAILER_PIECES,
   IMAGE_TRAILER_RECORD_SIZE,
   IMAGE_TRAILER_SHA256_BYTES,
   IMAGE_TRAILER_SHA256_CAPACITY,
@@ -23,6 +25,7 @@ import {
   IMAGE_TRAILER_TEXT_VADDR,
   IMAGE_TRAILER_VERSION,
   IMAGE_VERSION,
+  PAGE_SIZE,
 } from '../../ringbuf/layout.gen.ts';
 import { ElfError } from './elf.ts';
 
@@ -30,6 +33,8 @@ export interface Trailer {
   readonly buildId: Uint8Array;
   readonly textVaddr: number;
   readonly textLength: number;
+  /** Runs of pages, [address, bytes]; without it one that begins at textVaddr. */
+  readonly pieces?: readonly (readonly [vaddr: number, length: number])[];
   readonly slotVaddr: number;
   readonly sites: number;
   readonly skipped: number;
@@ -71,6 +76,12 @@ export function sealImage(text: Uint8Array, trailer: Trailer): Uint8Array {
   u32(IMAGE_TRAILER_FLAGS, trailer.flags ?? 0);
   u64(IMAGE_TRAILER_ANNEX_VADDR, BigInt(trailer.annexVaddr ?? 0));
   u64(IMAGE_TRAILER_ANNEX_LENGTH, BigInt(trailer.annexLength ?? 0));
+  const pieces = trailer.pieces ?? [[trailer.textVaddr, trailer.textLength]];
+  u32(IMAGE_TRAILER_PIECE_COUNT, pieces.length);
+  for (const [i, [vaddr, length]] of pieces.entries()) {
+    u32(IMAGE_TRAILER_PIECES + 2 * i, vaddr / PAGE_SIZE);
+    u32(IMAGE_TRAILER_PIECES + 2 * i + 1, length / PAGE_SIZE);
+  }
   u64(IMAGE_TRAILER_SLOT_VADDR, BigInt(trailer.slotVaddr));
   u32(IMAGE_TRAILER_SITES, trailer.sites);
   u32(IMAGE_TRAILER_SITES_SKIPPED, trailer.skipped);

@@ -59,5 +59,7 @@ export type FromWorker =
       readonly slot: number;
       readonly ticket: number;
       readonly path: string;
+      /** By ld.so, so it is no static program. */
+      readonly loaded: boolean;
     }
   | { readonly kind: 'log'; readonly sentence: string };

@@ -78,7 +78,9 @@ export interface Server {
   readonly extents: Float64Array;
   readonly scratch: Uint8Array;
   /** Asks the control plane for a prepared image; undefined: there is none. Answered by complete(). */
-  readonly requestImage: ((slot: number, ticket: number, path: string) => void) | undefined;
+  readonly requestImage:
+    | ((slot: number, ticket: number, path: string, loaded: boolean) => void)
+    | undefined;
   readonly log: (sentence: string) => void;
   readonly watch: Watch;
   /** performance.now() of the last look at the holders of locks that somebody waits for. */

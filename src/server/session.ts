@@ -268,11 +268,12 @@ function run(
     timer.unref();
   }
 
-  async function prepare(slot: number, ticket: number, path: string): Promise<void> {
+  async function prepare(message: Extract<FromWorker, { kind: 'image' }>): Promise<void> {
+    const { slot, ticket, path, loaded } = message;
     let answer = { status: -EIO, path: '' };
     try {
       const { prepareObject } = await import('../image/prepare.ts');
-      const object = await prepareObject(latin1ToPath(path), options.imagesDir ?? '');
+      const object = await prepareObject(latin1ToPath(path), options.imagesDir ?? '', loaded);
       if (object.path !== undefined) {
         answer = { status: 0, path: object.path };
       } else {
@@ -294,7 +295,7 @@ function run(
 
   worker.on('message', (message: FromWorker) => {
     if (message.kind === 'log') log(message.sentence);
-    if (message.kind === 'image') void prepare(message.slot, message.ticket, message.path);
+    if (message.kind === 'image') void prepare(message);
   });
   worker.on('error', (error: unknown) => {
     const text = error instanceof Error ? error.message : String(error);

@@ -68,8 +68,8 @@ function build(): Server {
     nodes: input.nodes,
     log: (sentence) => tell({ kind: 'log', sentence }),
     ...(input.images && {
-      requestImage: (slot: number, ticket: number, path: string) =>
-        tell({ kind: 'image', slot, ticket, path }),
+      requestImage: (slot: number, ticket: number, path: string, loaded: boolean) =>
+        tell({ kind: 'image', slot, ticket, path, loaded }),
     }),
   });
 }

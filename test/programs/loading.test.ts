@@ -29,10 +29,19 @@ const executing: Scenario = {
   milliseconds: 120_000,
 };
 
+const ownCalls: Scenario = {
+  name: 'system calls of their own: several segments, no room, no build-id, any name',
+  script: 'loading-own-calls',
+  needs: ['gcc', 'readelf'],
+  milliseconds: 120_000,
+};
+
 describe('loading', () => {
   sameAsTmpfs(libraries);
   neverReachesHost(libraries);
   sameAsTmpfs(extensions);
   sameAsTmpfs(sanitizers);
   sameAsTmpfs(executing);
+  sameAsTmpfs(ownCalls);
+  neverReachesHost(ownCalls);
 });

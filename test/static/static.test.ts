@@ -192,7 +192,9 @@ _start: test %rdi, %rdi
         mov $2, %eax
 1:      syscall
 2:      jmp *%rcx
-        .fill 300, 1, 0x90
+        .rept 100
+        ret
+        .endr
         .section .note.GNU-stack,"",@progbits
 `,
     );

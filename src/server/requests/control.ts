@@ -1,6 +1,8 @@
 /** Requests that the control plane has a part in: IMAGE and EXIT. */
 import {
+  IMAGE_LOADED,
   PATH_MAX,
+  SLOT_FLAGS,
   SLOT_PAYLOAD_LENGTH,
   SLOT_REPLY_FLAGS,
   SLOT_STATUS,
@@ -29,7 +31,8 @@ export function onImage(server: Server, slot: number, word: number): number {
     scratch[i] = c;
   }
   const path = Buffer.from(scratch.subarray(0, length)).toString('latin1');
-  server.requestImage(slot, nextTicket(server.ring, slot), path);
+  const loaded = (server.i32[word + SLOT_FLAGS]! & IMAGE_LOADED) !== 0;
+  server.requestImage(slot, nextTicket(server.ring, slot), path, loaded);
   return ANSWER_LATER;
 }
 
