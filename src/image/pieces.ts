@@ -77,6 +77,9 @@ export function piecesOf(elf: Elf, texts: readonly Rewritten[]): Piece[] {
 }
 
 /** As they stand in the image file. */
-export function joinPieces(pieces: readonly Piece[], annex: Uint8Array = new Uint8Array(0)): Uint8Array {
+export function joinPieces(
+  pieces: readonly Piece[],
+  annex: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   return Buffer.concat([...pieces.map((piece) => piece.bytes), annex]);
 }

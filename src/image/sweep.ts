@@ -112,11 +112,7 @@ function addRelrTargets(elf: Elf, table: number, size: number, add: (vaddr: numb
  * A switch table of 32-bit offsets from its own start, as compilers write them for position-independent
  * code. Its end is not marked: the first entry that leads to no instruction is taken for it.
  */
-function addTableTargets(
-  elf: Elf,
-  table: number,
-  sweeps: readonly Sweep[],
-): void {
+function addTableTargets(elf: Elf, table: number, sweeps: readonly Sweep[]): void {
   const at = offsetOf(elf, table);
   if (at < 0) return;
   for (let i = 0; i < TABLE_MAX && at + i * 4 + 4 <= elf.bytes.length; i++) {
