@@ -5,8 +5,8 @@
 namespace btfuse {
 
 /**
- * Opens the file for reading: one of the host itself, one of the tree as a copy (exec_file.h). A descriptor
- * that an exec closes, or -errno.
+ * Opens the file for reading: one of the host itself, one of the tree as a copy (exec_file.h). A
+ * descriptor that an exec closes, or -errno.
  */
 long open_copy(Thread& self, const char* path, uint64_t user_stack);
 

@@ -86,7 +86,8 @@ int answer(const Object& object, const char* name, char* path, uint64_t euid) {
   return status == 0 ? map_image(object, path, euid) : status;
 }
 
-/** An image that is there already: as `answer`. `file` is what may be looked at for its identity. */
+/** An image that is there already: as `answer`. `file` is what may be looked at for its identity.
+ */
 int find_image(const Object& object, const struct stat* file, char* path, uint64_t euid) {
   if (start.images_length == 0) return -ENOENT;
   if (object.build_id != nullptr) {

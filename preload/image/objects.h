@@ -11,8 +11,8 @@ namespace btfuse {
 void ensure_image(const Object& object, uint64_t euid);
 
 /**
- * The same by a descriptor: for a file of the tree, or one whose name means nothing to the server. 1: it
- * needs none. 0: mapped. Else -errno. `path`: BT_PATH_MAX bytes to work in.
+ * The same by a descriptor: for a file of the tree, or one whose name means nothing to the server.
+ * 1: it needs none. 0: mapped. Else -errno. `path`: BT_PATH_MAX bytes to work in.
  */
 int image_by_descriptor(const Object& object, char* path, uint64_t euid);
 
