@@ -180,7 +180,7 @@ describe('what the user may say about them', needs('gcc'), () => {
   });
 
   test('a system call that cannot be hooked: refused, with the reason', () => {
-    // A jump into the middle of every byte that a rewrite could take.
+    // Every span that a rewrite could take, here or nearby, is jumped into.
     const source = join(folder, 'odd.S');
     const program = join(folder, 'odd');
     writeFileSync(
@@ -189,7 +189,8 @@ describe('what the user may say about them', needs('gcc'), () => {
 _start: test %rdi, %rdi
         jne 1f
         jne 2f
-        mov $2, %eax
+        jne 3f
+3:      mov $2, %eax
 1:      syscall
 2:      jmp *%rcx
         .rept 100
