@@ -108,6 +108,8 @@ void put_stat(struct text* out, const void* status);
 enum look { NO_TIMES, MOVED_TIMES, NEW_TIMES };
 /// Every entry under the path, separated by tabs.
 void put_tree(struct text* out, const char* path, enum look look_for);
+/// What the last NEW_TIMES saw counts no more.
+void forget_times(void);
 
 // ---- actor.c ----------------------------------------------------------------------------------
 

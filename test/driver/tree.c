@@ -178,6 +178,12 @@ static void forget(struct entry* entries, size_t count) {
   free(entries);
 }
 
+void forget_times(void) {
+  forget(seen, seen_count);
+  seen = NULL;
+  seen_count = 0;
+}
+
 void put_tree(struct text* out, const char* path, enum look look_for) {
   struct list list = {0};
   collect(&list, path);

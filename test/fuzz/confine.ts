@@ -1,10 +1,8 @@
 /**
  * Random calls as root must not reach the machine: a chmod of "/" that a program of theirs came to by way of
  * ".." is one too many. As root the fuzzer therefore runs itself again in a mount namespace of its own,
- * where everything is read-only but a fresh /dev/shm and the caches of this checkout.
- *
- * Where that cannot be had, the generator makes no path that leads up (isConfined() is false), and users
- * without rights can do no harm anyway.
+ * where everything is read-only but a fresh /dev/shm and the caches of this checkout; where that
+ * cannot be had it does nothing. Users without rights can do no harm, and get no path that leads up.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -36,12 +34,16 @@ done < /proc/self/mountinfo
 exec "$@"
 `;
 
-/** As root, the exit status of this command run again where it can do no harm; undefined: go on here. */
+/**
+ * As root, the exit status of this command run again where it can do no harm, or 2 where there is no such place;
+ * undefined: go on here.
+ */
 export function runConfined(): number | undefined {
   if (isConfined() || process.getuid?.() !== 0) return undefined;
   const unshare = ['-m', '--propagation', 'private'];
   if (spawnSync('unshare', [...unshare, 'mount', '-t', 'tmpfs', 'none', '/mnt']).status !== 0) {
-    return undefined;
+    console.error('fuzz: root needs mount namespaces here, so that no call reaches the machine');
+    return 2;
   }
   mkdirSync('/var/cache/btfuse', { recursive: true });
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];

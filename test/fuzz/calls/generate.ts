@@ -8,21 +8,25 @@ import { createWorld, type Kind, remember, type World } from './world.ts';
 export type Call = (world: World) => string;
 export type Calls = readonly (readonly [number, Call])[];
 
-/** A snapshot after so many steps, and one at the end. */
-const SNAPSHOT_EVERY = 22;
+/**
+ * All sequences end with a look at the whole tree. So many also take one between, from which on it is known which
+ * times move: it waits for the clock.
+ */
+const LOOKING = 0.4;
 
 export function generate(random: Random, length: number): string[] {
   const world = createWorld(random);
   const calls: Calls = [...nameCalls, ...descriptorCalls, ...processCalls];
   const lines = [...prologue(random), ...plant(world)];
+  const look = random.chance(LOOKING) ? random.between(lines.length, length - 1) : -1;
   while (lines.length < length) {
     const line = random.weighted(calls)(world);
     const actors = [...world.actors.keys()];
     const other = actors.length > 1 && random.chance(0.4) && !/^[a-z]: /.test(line);
     lines.push(other ? `${random.pick(actors)}: ${line}` : line);
-    if (lines.length % SNAPSHOT_EVERY === 0) lines.push('snapshot');
+    if (lines.length === look) lines.push('snapshot');
   }
-  lines.push('snapshot');
+  lines.push('changes');
   return lines;
 }
 
