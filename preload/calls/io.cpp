@@ -321,7 +321,11 @@ Verdict move(Call& call, Thread& self, Direction direction, const iovec* vector,
   Cursor cursor;
   long error = make_cursor(cursor, vector, count, call.stack);
   if (error != 0) return done(call, error);
-  if (direction == READING && S_ISDIR(description_record(id)->mode)) return done(call, -EISDIR);
+  if (direction == READING && S_ISDIR(description_record(id)->mode)) {
+    // A vector of nothing comes to its end before the directory is asked.
+    bool plain = call.nr == SYS_read || call.nr == SYS_pread64;
+    return done(call, cursor.total != 0 || plain ? -EISDIR : 0);
+  }
   if (cursor.total == 0 && direction == WRITING) return done(call, 0);
   int64_t start = offset != kAtPosition ? offset : description_state(id)->position, past;
   if (__builtin_add_overflow(start, (int64_t)cursor.total, &past)) return done(call, -EINVAL);

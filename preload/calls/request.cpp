@@ -161,6 +161,25 @@ int refuse_mixed(const Target* targets, uint32_t count, uint32_t first_flags) {
   return -EXDEV;
 }
 
+/**
+ * The second path is none: what the kernel says of the first one, which it walks before, or 0. The
+ * server is asked with the root of the tree as the second name, which nothing may take.
+ */
+int first_before_second(Call& call, Thread& self, Slot* slot, const PathCall& paths,
+                        const Target* targets, Fill fill) {
+  Target both[2] = {targets[0], Target{}};
+  both[1].where = Where::TREE;
+  both[1].path = "";
+  slot->flags = 0;
+  fill(*slot, call);
+  if (both[0].empty) slot->flags |= AT_EMPTY_PATH;
+  if (!send_paths(slot, paths, both, 2)) return 0;
+  slot->reply_flags = 0;
+  int32_t status = transact(slot);
+  bool told = !(slot->reply_flags & kCrossed) && status != -EBUSY && status != -EEXIST;
+  return told ? status : 0;
+}
+
 /** Everything but the plain host call. */
 Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Target* targets,
                uint32_t count, bool host_answered) {
@@ -195,6 +214,10 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
       // One side each; but a symlink of the host may still lead its side into the tree.
       int led = leads_into_tree(slot, paths, targets, count);
       if (led <= 0) error = led < 0 ? led : refuse_mixed(targets, count, paths.first.flags);
+      if (led <= 0 && error != -EXDEV && targets[0].where == Where::TREE) {
+        int before = first_before_second(call, self, slot, paths, targets, fill);
+        if (before != 0) error = before;
+      }
     }
   }
   if (turn == Turn::SERVED) return slot;

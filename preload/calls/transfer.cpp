@@ -211,6 +211,22 @@ long check_host(long fd, long useless) {
 
 }  // namespace
 
+namespace {
+
+/** Between files of the tree. What the limit cuts short the kernel tries to go on with: SIGXFSZ. */
+long send_in_tree(Thread& self, uint32_t from, Offset& offset, uint32_t to, uint64_t size,
+                  uint64_t stack) {
+  Offset own{nullptr, kAtPosition};
+  long sent = copy_in_tree(self, from, offset, to, own, size, BT_COPY_OVERLAPPING, stack);
+  if (sent <= 0 || (uint64_t)sent == size) return sent;
+  bool at_limit = (uint64_t)*position_of(to) == file_size_limit();
+  uint64_t end = __atomic_load_n(&inode_of(from)->size, __ATOMIC_RELAXED);
+  if (at_limit && (uint64_t)start_of(offset, from) < end) signal_file_size(-EFBIG);
+  return sent;
+}
+
+}  // namespace
+
 Verdict sys_sendfile(Call& call, Thread& self) {
   uint32_t to = file_of(self, call.args[0]), from = file_of(self, call.args[1]);
   if (is_private_fd(call.args[1])) return done(call, -EBADF);
@@ -223,14 +239,16 @@ Verdict sys_sendfile(Call& call, Thread& self) {
   if (error == 0) error = from != 0 ? check_source(from) : check_host(call.args[1], O_WRONLY);
   if (error == 0) error = bad_offset;
   if (error == 0) error = to != 0 ? check_target(to) : check_host(call.args[0], O_RDONLY);
-  if (error == 0 && from != 0 && !S_ISREG(description_record(from)->mode)) error = -EINVAL;
   if (error == 0 && to != 0 && appends(to)) error = -EINVAL;
+  if (error == 0 && from != 0 && !S_ISREG(description_record(from)->mode)) {
+    // Of a directory nothing can be had, and nothing is not asked for.
+    bool nothing = S_ISDIR(description_record(from)->mode) && size == 0;
+    return done(call, nothing ? 0 : -EINVAL);
+  }
   if (error != 0) return done(call, error);
   if (to == 0) return done(call, send_from_tree(call, self, from, offset, size));
   if (from == 0) return done(call, send_from_host(call, self, to, offset, size));
-  Offset own{nullptr, kAtPosition};
-  return done(call,
-              copy_in_tree(self, from, offset, to, own, size, BT_COPY_OVERLAPPING, call.stack));
+  return done(call, send_in_tree(self, from, offset, to, size, call.stack));
 }
 
 // ---- copy_file_range ----------------------------------------------------------------------------
@@ -273,7 +291,15 @@ Verdict sys_copy_file_range(Call& call, Thread& self) {
   if (error == 0 && to != 0 && appends(to)) error = -EBADF;
   if (error == 0 && (from == 0 || to == 0)) error = -EXDEV;
   // Of an offset below zero generic_copy_file_checks sees a sum that wraps.
-  if (error == 0 && (from_error != 0 || to_error != 0)) error = size != 0 ? -EOVERFLOW : -EINVAL;
+  if (error == 0 && (from_error != 0 || to_error != 0)) {
+    error = size != 0 ? -EOVERFLOW : -EINVAL;
+    // The limit is looked at before.
+    if (size == 0 && to_error == 0) {
+      Offset none{nullptr, kAtPosition};
+      long limited = copy_in_tree(self, from, none, to, to_offset, 0, 0, call.stack);
+      if (limited < 0) error = limited;
+    }
+  }
   if (error != 0) return done(call, error);
   return done(call, copy_in_tree(self, from, from_offset, to, to_offset, size, 0, call.stack));
 }

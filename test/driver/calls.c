@@ -113,7 +113,6 @@ const struct call calls[] = {
     CALL(sync_file_range, "...."),
     CALL(fadvise64, "...."),
     CALL(readahead, "..."),
-    CALL(sendfile, "...."),
     CALL(copy_file_range, ".....?"),
     CALL(splice, ".....?"),
     CALL(tee, "...?"),

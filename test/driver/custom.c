@@ -260,6 +260,23 @@ static long do_copyin(struct actor* self) {
   if (to >= 0) close(to);
   return result;
 }
+/// ` overlapping` behind the answer: within one file, onto what is still to be read.
+static long do_sendfile(struct actor* self) {
+  const int to = ARG(0), from = ARG(1);
+  const long size = ARG(3);
+  off_t* offset = (off_t*)ARG(2);
+  struct stat source, target;
+  bool overlapping = false;
+  if (fstat(from, &source) == 0 && fstat(to, &target) == 0 && source.st_ino == target.st_ino) {
+    const long start = self->args[2].kind == LONGS ? *offset : lseek(from, 0, SEEK_CUR);
+    const long end = lseek(to, 0, SEEK_CUR);
+    overlapping = end < start + size && start < end + size;
+  }
+  const long result = answered(self, syscall(SYS_sendfile, to, from, offset, size));
+  if (self->args[2].kind == LONGS) put(&self->out, " [%ld]", *offset);
+  if (overlapping && result > 0) put(&self->out, " overlapping");
+  return result;
+}
 static long do_tree(struct actor* self) {
   put(&self->out, "tree\t");
   put_tree(&self->out, self->arg_count > 0 ? TEXT(0) : ".", NO_TIMES);
@@ -344,6 +361,7 @@ const struct custom_call custom_calls[] = {
     {"dropcap", do_dropcap},
     {"raisecap", do_raisecap},
     {"copyin", do_copyin},
+    {"sendfile", do_sendfile},
     {"tree", do_tree},
     {"run", do_run},
     {"usleep", do_sleep},

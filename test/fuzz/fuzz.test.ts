@@ -20,7 +20,12 @@ function fuzz(mode: string, sequences: number): string {
 }
 
 const limits = { ...needs('gcc'), timeout: 510_000 };
-const confined = process.getuid?.() === 0 ? needs('gcc').skip ? limits : { ...limits, ...needsMounts() } : limits;
+const confined =
+  process.getuid?.() === 0
+    ? needs('gcc').skip
+      ? limits
+      : { ...limits, ...needsMounts() }
+    : limits;
 
 test('ten thousand sequences of calls', confined, () => {
   expect(fuzz('calls', 10_000)).toContain('10000 sequences');
