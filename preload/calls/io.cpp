@@ -465,4 +465,8 @@ Verdict sys_pwritev2(Call& call, Thread& self) {
   return verdict;
 }
 
+uint64_t known_size(uint32_t description) {
+  return __atomic_load_n(&inode_of(description)->size, __ATOMIC_RELAXED);
+}
+
 }  // namespace btfuse

@@ -83,6 +83,8 @@ long file_size(Thread& self, uint32_t description, uint64_t user_stack);
 uint64_t file_size_limit();
 /** After a call that may have changed it. */
 void forget_file_size_limit();
+/** Size of an open file, as the store segment has it just now. */
+uint64_t known_size(uint32_t description);
 /** A write failed with EFBIG: SIGXFSZ where the limit of the process was the reason. */
 void signal_file_size(long result);
 

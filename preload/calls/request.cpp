@@ -165,8 +165,8 @@ int refuse_mixed(const Target* targets, uint32_t count, uint32_t first_flags) {
  * The second path is none: what the kernel says of the first one, which it walks before, or 0. The
  * server is asked with the root of the tree as the second name, which nothing may take.
  */
-int first_before_second(Call& call, Thread& self, Slot* slot, const PathCall& paths,
-                        const Target* targets, Fill fill) {
+int first_before_second(Call& call, Slot* slot, const PathCall& paths, const Target* targets,
+                        Fill fill) {
   Target both[2] = {targets[0], Target{}};
   both[1].where = Where::TREE;
   both[1].path = "";
@@ -215,7 +215,7 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
       int led = leads_into_tree(slot, paths, targets, count);
       if (led <= 0) error = led < 0 ? led : refuse_mixed(targets, count, paths.first.flags);
       if (led <= 0 && error != -EXDEV && targets[0].where == Where::TREE) {
-        int before = first_before_second(call, self, slot, paths, targets, fill);
+        int before = first_before_second(call, slot, paths, targets, fill);
         if (before != 0) error = before;
       }
     }

@@ -220,8 +220,7 @@ long send_in_tree(Thread& self, uint32_t from, Offset& offset, uint32_t to, uint
   long sent = copy_in_tree(self, from, offset, to, own, size, BT_COPY_OVERLAPPING, stack);
   if (sent <= 0 || (uint64_t)sent == size) return sent;
   bool at_limit = (uint64_t)*position_of(to) == file_size_limit();
-  uint64_t end = __atomic_load_n(&inode_of(from)->size, __ATOMIC_RELAXED);
-  if (at_limit && (uint64_t)start_of(offset, from) < end) signal_file_size(-EFBIG);
+  if (at_limit && (uint64_t)start_of(offset, from) < known_size(from)) signal_file_size(-EFBIG);
   return sent;
 }
 

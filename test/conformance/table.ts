@@ -3,6 +3,7 @@ import type { Case } from './case.ts';
 import { attributeCases } from './cases/attributes.ts';
 import { descriptorCases } from './cases/descriptors.ts';
 import { flagCases } from './cases/flags.ts';
+import { foundCases } from './cases/found.ts';
 import { ioCases } from './cases/io.ts';
 import { lockCases } from './cases/locks.ts';
 import { mapCases, pointerCases } from './cases/maps.ts';
@@ -27,4 +28,5 @@ export const table: readonly Case[] = [
   ...specialCases,
   ...mapCases,
   ...pointerCases,
+  ...foundCases,
 ];

@@ -1,0 +1,48 @@
+/** What the fuzzer found, as small as it made it. */
+import { type Case, family } from '../case.ts';
+
+export const foundCases: readonly Case[] = [
+  ...family('found', {
+    'two names of which the second is none: the first is walked before': `
+      mknod("f", S_IFREG|0644)
+      rename("f/.", "")
+      rename("f/x", "")
+      rename("f", "")
+      rename("nothing", "")
+      rename("nothing/x", BADPTR)
+      renameat2(AT_FDCWD, "f/x", 77, "y", 0)
+      renameat2(AT_FDCWD, "f", 77, "y", 0)
+      renameat2(AT_FDCWD, "f", 77, "y", RENAME_NOREPLACE)
+      renameat2(77, "f", AT_FDCWD, "", 0)
+      linkat(AT_FDCWD, "f/x", 77, "y", 0)
+      linkat(AT_FDCWD, "nothing", 77, "y", 0)
+      linkat(AT_FDCWD, "f", 77, "y", 0)
+      link("nothing", "")
+      link("f", "")
+      rename("nothing", "x"*4096)
+      rename("f", "x"*4096)`,
+    'nothing from a directory': `
+      d = open(".", O_RDONLY)
+      f = open("f", O_CREAT|O_RDWR, 0644)
+      read(d, 0)
+      pread(d, 0, 0)
+      readv(d, iov(0, 0))
+      readv(d, iov(0, 1))
+      preadv(d, iov(0), 1, 0)
+      sendfile(f, d, NULL, 0)
+      sendfile(f, d, longs(1), 0)
+      sendfile(f, d, NULL, 1)`,
+    'copies that meet the limit': `
+      f = open("f", O_CREAT|O_RDWR, 0644)
+      g = open("g", O_CREAT|O_RDWR, 0644)
+      write(f, "x"*100)
+      setrlimit(RLIMIT_FSIZE, 10)
+      copy_file_range(f, longs(-1), g, longs(10), 0)
+      copy_file_range(f, longs(-1), g, longs(1), 0)
+      sendfile(g, f, longs(0), 4)
+      sendfile(g, f, longs(0), 50)
+      sendfile(g, f, longs(0), 50)
+      sendfile(g, f, longs(100), 50)
+      fstat(g)`,
+  }),
+];
