@@ -1,6 +1,7 @@
 // The programs of docs/compatibility.md: each one a script that runs on tmpfs and in a tree and must
 // leave the same behind (compare.ts). The page is made from this list and the report of a test run.
 import { homedir } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { sourceOf } from '../setup/sources.ts';
 import type { Scenario } from './compare.ts';
 
@@ -302,6 +303,31 @@ export const programs: readonly Program[] = [
     needs: ['bison', 'flex', 'm4', 'gcc'],
     exercises: 'A calculator made and run; m4 with includes, diversions, frozen state',
   },
+  {
+    name: 'go',
+    group: 'builds',
+    package: 'golang-go',
+    needs: ['go', 'gcc'],
+    exercises: 'go build with and without cgo, test, vet, list; build and module cache in the tree',
+    milliseconds: 250_000,
+  },
+  {
+    name: 'rolldown and tsc',
+    group: 'builds',
+    script: 'real/bundlers',
+    variables: { MODULES: fileURLToPath(new URL('../../node_modules', import.meta.url)) },
+    exercises: 'Bundles with a native addon, type checks, declarations; tsc itself in the tree',
+    milliseconds: 120_000,
+  },
+  {
+    name: 'venv and pip',
+    group: 'builds',
+    package: 'python3-venv',
+    script: 'real/venv',
+    needs: ['/usr/bin/python3', '/usr/lib/python3.11/ensurepip/__init__.py'],
+    exercises: 'A virtual environment; a wheel and a source package installed, run, removed',
+    milliseconds: 150_000,
+  },
   // ---- servers ----------------------------------------------------------------------------------
   {
     name: 'postgres',
@@ -345,6 +371,15 @@ export const programs: readonly Program[] = [
     exercises: 'Commit, branch, merge, clone, push, gc',
   },
   {
+    name: 'git: history, worktrees, submodules',
+    group: 'versions',
+    package: 'git',
+    script: 'real/git-work',
+    needs: ['git', 'tar'],
+    exercises: 'rebase, squash, stash, bisect run, worktree, submodule, shallow clone, repack, fsck',
+    milliseconds: 150_000,
+  },
+  {
     name: 'mercurial',
     group: 'versions',
     package: 'mercurial',
@@ -370,6 +405,23 @@ export const programs: readonly Program[] = [
     package: 'coreutils',
     test: 'coreutils cp, mv, rm, install, ln',
     exercises: 'Four scripts: listing, copying, contents, attributes',
+  },
+  {
+    name: 'busybox',
+    group: 'tools',
+    package: 'busybox-static',
+    needs: ['busybox'],
+    exercises: 'A static program: ash and forty applets, through links of the tree',
+    milliseconds: 120_000,
+  },
+  {
+    name: 'tail -f and inotifywait',
+    group: 'tools',
+    package: 'inotify-tools',
+    script: 'real/watching',
+    needs: ['inotifywait', 'inotifywatch', 'tail'],
+    exercises: 'Followed, rotated and watched files',
+    milliseconds: 100_000,
   },
   {
     name: 'find, xargs, parallel',
@@ -483,7 +535,7 @@ export const programs: readonly Program[] = [
   stress('io link lockf lockofd mknod open rename symlink touch utime'),
   python('test_posix test_tempfile test_glob test_genericpath test_posixpath', 'Each single test'),
   python('test_os test_shutil test_pathlib', 'Each single test'),
-  python('test_fileio test_file test_bufio test_largefile test_stat', 'Each single test'),
+  python('test_fcntl test_mmap test_fileio test_file test_bufio test_largefile test_stat', 'Each single test'),
   python(
     'test_zipfile test_tarfile test_mailbox test_filecmp test_shelve test_dbm',
     'Each single test',
