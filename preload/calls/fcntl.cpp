@@ -226,7 +226,8 @@ long on_file(Call& call, Thread& self, uint32_t id) {
     case F_GETSIG:
       return state->owner_kind >> kSignalShift & 0xff;
     case F_NOTIFY:
-      if (call.args[2] == 0) return 0;  // takes a notification away
+      // No event is named: takes a notification away.
+      if (((uint32_t)call.args[2] & ~(uint32_t)DN_MULTISHOT) == 0) return 0;
       return S_ISDIR(description_record(id)->mode) ? -EINVAL : -ENOTDIR;
     case F_GETLEASE:
       return F_UNLCK;

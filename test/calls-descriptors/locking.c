@@ -670,6 +670,7 @@ static void owners(void) {
   SHOW(fcntl(directory, F_SETLEASE, F_UNLCK));
   SHOW(fcntl(fd, F_SETLEASE, F_UNLCK));
   SHOW(fcntl(fd, F_NOTIFY, DN_CREATE));
+  SHOW(fcntl(fd, F_NOTIFY, DN_MULTISHOT));
   closefrom(3);
 }
 

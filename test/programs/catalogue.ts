@@ -376,7 +376,8 @@ export const programs: readonly Program[] = [
     package: 'git',
     script: 'real/git-work',
     needs: ['git', 'tar'],
-    exercises: 'rebase, squash, stash, bisect run, worktree, submodule, shallow clone, repack, fsck',
+    exercises:
+      'rebase, squash, stash, bisect run, worktree, submodule, shallow clone, repack, fsck',
     milliseconds: 150_000,
   },
   {
@@ -535,7 +536,10 @@ export const programs: readonly Program[] = [
   stress('io link lockf lockofd mknod open rename symlink touch utime'),
   python('test_posix test_tempfile test_glob test_genericpath test_posixpath', 'Each single test'),
   python('test_os test_shutil test_pathlib', 'Each single test'),
-  python('test_fcntl test_mmap test_fileio test_file test_bufio test_largefile test_stat', 'Each single test'),
+  python(
+    'test_fcntl test_mmap test_fileio test_file test_bufio test_largefile test_stat',
+    'Each single test',
+  ),
   python(
     'test_zipfile test_tarfile test_mailbox test_filecmp test_shelve test_dbm',
     'Each single test',

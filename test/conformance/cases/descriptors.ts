@@ -31,6 +31,7 @@ const setters = [
   'F_SETLEASE, F_RDLCK',
   'F_SETLEASE, 77',
   'F_NOTIFY, 0',
+  'F_NOTIFY, 0x80000000',
   'F_SETPIPE_SZ, 4096',
   'F_ADD_SEALS, F_SEAL_WRITE',
   'F_DUPFD, -1',
