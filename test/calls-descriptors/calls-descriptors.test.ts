@@ -54,6 +54,8 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'locking',
     'processes',
     'threads',
+    'stacks',
+    'cancelling',
     'clones',
     'handlers',
     'races',
