@@ -177,7 +177,7 @@ static void nodes(void) {
 static void programs(void) {
   char* arguments[] = {"cat", "sent", NULL};
   pid_t child = -1;
-  posix_spawn(&child, "/bin/cat", NULL, NULL, arguments, environ));
+  posix_spawn(&child, "/bin/cat", NULL, NULL, arguments, environ);
   SHOW(reap(child));
   char* copy[] = {"cp", "/bin/cat", "program", NULL};
   SHOW(posix_spawn(&child, "/bin/cp", NULL, NULL, copy, environ));
