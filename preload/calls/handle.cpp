@@ -58,13 +58,21 @@ long give_handle(const Call& call, const Attributes& file) {
   return 0;
 }
 
-/** Copies a handle of the program → 0 or -errno. */
-int take_handle(const Call& call, Handle& handle) {
+/** Copies what a handle of the program begins with, which is looked at before rights → 0 or -errno.
+ */
+int take_header(const Call& call, Handle& handle) {
+  constexpr uint32_t kTypes = 0x3ffff;
   auto* from = (const Handle*)call.args[1];
   if (!readable(from, kHeader, call.stack)) return -EFAULT;
   handle.bytes = from->bytes;
   handle.type = from->type;
   if (handle.bytes == 0 || handle.bytes > kHandleMax) return -EINVAL;
+  return ((uint32_t)handle.type & ~kTypes) != 0 ? -EINVAL : 0;
+}
+
+/** And the rest of it. */
+int take_handle(const Call& call, Handle& handle) {
+  auto* from = (const Handle*)call.args[1];
   if (!readable(from, kHeader + handle.bytes, call.stack)) return -EFAULT;
   if (handle.type != kType || handle.bytes < kBytes) return -ESTALE;
   handle = *from;
@@ -88,12 +96,14 @@ Verdict sys_open_by_handle_at(Call& call, Thread& self) {
   long fd = (int)call.args[0];
   uint32_t at = fd == AT_FDCWD ? process_at(process_of(self))->cwd : description_of(self, fd);
   if (at == 0) return Verdict::PASS;
+  Handle handle;
+  int error = take_header(call, handle);
+  if (error != 0) return done(call, error);
   const Process* process = process_at(process_of(self));
   const bool odd = (process->umask & BT_UMASK_CAPABILITIES) != 0;
   constexpr uint32_t kReadSearch = 1u << 2;  // CAP_DAC_READ_SEARCH
   if (odd ? !(process->capabilities & kReadSearch) : process->uid != 0) return done(call, -EPERM);
-  Handle handle;
-  int error = take_handle(call, handle);
+  error = take_handle(call, handle);
   if (error != 0) return done(call, error);
   const uint32_t flags = (uint32_t)call.args[2];
   Slot* slot = begin_on(call, self, at);

@@ -165,8 +165,11 @@ long read_piece(Thread& self, const Transfer& transfer, Cursor& cursor, uint64_t
   place(slot, transfer, size);
   long result = 0;
   if (transfer.offset == kAtPosition && size > 0) {
-    // The server moves the offset: not for a buffer that takes nothing.
-    const iovec first = head(cursor, size);
+    // The server moves the offset: not for a buffer that takes nothing of what there is.
+    const uint64_t end = known_size(transfer.description);
+    const uint64_t start = (uint64_t)description_state(transfer.description)->position;
+    const uint64_t left = start < end ? end - start : 0;
+    const iovec first = head(cursor, size < left ? size : left);
     // Without a mark in the buffer: at the end of the file it stays as it is.
     if (writable_prefix(first.iov_base, first.iov_len, cursor.stack) < first.iov_len)
       result = -EFAULT;

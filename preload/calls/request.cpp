@@ -149,12 +149,19 @@ long descriptor_there(long dirfd) {
  * One path leads into the tree, the other to the host: EXDEV, unless the host's is no path at all
  * or does not lead anywhere.
  */
-int refuse_mixed(const Target* targets, uint32_t count, uint32_t first_flags) {
+int refuse_mixed(const Call& call, const Target* targets, uint32_t count, uint32_t first_flags) {
+  const bool links = call.nr == SYS_link || call.nr == SYS_linkat;
   for (uint32_t i = 0; i < count; i++) {
     if (targets[i].where != Where::HOST) continue;
     long error = kernel(SYS_faccessat, targets[i].dirfd, targets[i].path, 0);
     if (targets[i].length == 0 && error == -ENOENT && i == 0 && (first_flags & PATH_EMPTY))
       error = descriptor_there(targets[i].dirfd);
+    // What is to be linked is looked up at once.
+    struct stat status;
+    if (error == -ENOENT && links && i == 0 && targets[i].length != 0)
+      error = kernel(SYS_newfstatat, targets[i].dirfd, targets[i].path, &status,
+                     (first_flags & PATH_NOFOLLOW) ? AT_SYMLINK_NOFOLLOW : 0);
+    if (error == -ENOENT && links && i == 0) return -ENOENT;
     // A name that is missing may be one to be made.
     if (error < 0 && (targets[i].length == 0 || error != -ENOENT)) return (int)error;
   }
@@ -213,7 +220,7 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
     } else {
       // One side each; but a symlink of the host may still lead its side into the tree.
       int led = leads_into_tree(slot, paths, targets, count);
-      if (led <= 0) error = led < 0 ? led : refuse_mixed(targets, count, paths.first.flags);
+      if (led <= 0) error = led < 0 ? led : refuse_mixed(call, targets, count, paths.first.flags);
       if (led <= 0 && error != -EXDEV && targets[0].where == Where::TREE) {
         int before = first_before_second(call, slot, paths, targets, fill);
         if (before != 0) error = before;

@@ -32,6 +32,21 @@ export const foundCases: readonly Case[] = [
       sendfile(f, d, NULL, 0)
       sendfile(f, d, longs(1), 0)
       sendfile(f, d, NULL, 1)`,
+    'what is not there': `
+      linkat(AT_FDCWD, "/proc/self/fd/150", AT_FDCWD, "a", AT_SYMLINK_FOLLOW)
+      link("/nothing/at/all", "a")
+      link("/proc/self/nothing", "a")
+      f = open("f", O_CREAT|O_RDWR, 0644)
+      read(f, BADPTR, 1)
+      write(f, "abc")
+      read(f, BADPTR, 1)
+      lseek(f, 0, SEEK_SET)
+      read(f, BADPTR, 1)
+      lseek(f, 0, SEEK_CUR)
+      become(1000)
+      open_by_handle_at(AT_FDCWD, handle(0, 0), O_PATH)
+      open_by_handle_at(AT_FDCWD, handle(0, 200), O_PATH)
+      open_by_handle_at(AT_FDCWD, handle(0, 8), O_PATH)`,
     'copies that meet the limit': `
       f = open("f", O_CREAT|O_RDWR, 0644)
       g = open("g", O_CREAT|O_RDWR, 0644)

@@ -6,13 +6,13 @@ import { argument, existing, fresh, type Kind, remember, VARIABLES, type World }
 const variable = (w: World) => w.random.pick(VARIABLES);
 
 /** A descriptor that is most likely open, of this kind where there is one. */
-function descriptor(w: World, kind?: Kind): string {
+export function descriptor(w: World, kind?: Kind): string {
   const some = [...w.descriptors.values()].filter((d) => kind === undefined || d.kind === kind);
   return some.length > 0 && !w.random.chance(0.06) ? w.random.pick(some).name : variable(w);
 }
 
 /** A name for a new descriptor: a free one, rather. */
-function target(w: World, kind: Kind, path: string): string {
+export function target(w: World, kind: Kind, path: string): string {
   const free = VARIABLES.filter((name) => !w.descriptors.has(name));
   const name = free.length > 0 && !w.random.chance(0.2) ? free[0]! : variable(w);
   w.descriptors.set(name, { name, kind, path });
@@ -178,7 +178,7 @@ const control: Call = (w) =>
   w.random.pick([
     () => `fcntl(${descriptor(w)}, F_GETFL)`,
     () =>
-      `fcntl(${descriptor(w)}, F_SETFL, ${w.random.pick(['0', 'O_APPEND', 'O_NONBLOCK', 'O_NOATIME', 'O_APPEND|O_DIRECT'])})`,
+      `fcntl(${descriptor(w)}, F_SETFL, O_NONBLOCK${w.random.pick(['', '|O_APPEND', '|O_NOATIME', '|O_APPEND|O_DIRECT'])})`,
     () => `fcntl(${descriptor(w)}, F_GETFD)`,
     () => `fcntl(${descriptor(w)}, F_SETFD, ${w.random.pick(['0', 'FD_CLOEXEC'])})`,
     () => `poll(${descriptor(w)}, POLLIN|POLLOUT)`,

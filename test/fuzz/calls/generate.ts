@@ -3,6 +3,7 @@ import type { Random } from '../random.ts';
 import { descriptorCalls } from './descriptors.ts';
 import { nameCalls } from './names.ts';
 import { processCalls } from './processes.ts';
+import { specialCalls } from './special.ts';
 import { createWorld, type Kind, remember, type World } from './world.ts';
 
 export type Call = (world: World) => string;
@@ -16,7 +17,7 @@ const LOOKING = 0.4;
 
 export function generate(random: Random, length: number): string[] {
   const world = createWorld(random);
-  const calls: Calls = [...nameCalls, ...descriptorCalls, ...processCalls];
+  const calls: Calls = [...nameCalls, ...descriptorCalls, ...processCalls, ...specialCalls];
   const lines = [...prologue(random), ...plant(world)];
   const look = random.chance(LOOKING) ? random.between(lines.length, length - 1) : -1;
   while (lines.length < length) {
