@@ -103,6 +103,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const directory = nodes instanceof Error ? undefined : nodes;
     if (options.imagesDir !== undefined) {
       const { exemptBuildIds } = await import('../image/prepare.ts');
+      const { pruneDaily } = await import('../image/prune.ts');
+      pruneDaily(options.imagesDir);
       for (const id of exemptBuildIds(options.imagesDir)) rememberExempt(segments.ring.i32, id);
     }
     const worker = await startWorker(options, segments, control, directory);
