@@ -55,6 +55,7 @@ describe('descriptors, transfers, maps and processes answer as on tmpfs', needs(
     'processes',
     'threads',
     'stacks',
+    'spawning',
     'cancelling',
     'clones',
     'handlers',
