@@ -535,6 +535,7 @@ export const programs: readonly Program[] = [
   stress('fallocate fcntl fiemap filename flock fpunch fsize fstat getdent'),
   stress('io link lockf lockofd mknod open rename symlink touch utime'),
   python('test_posix test_tempfile test_glob test_genericpath test_posixpath', 'Each single test'),
+  python('test_subprocess', 'Each single test', 'The closed descriptors of children among them'),
   python('test_os test_shutil test_pathlib', 'Each single test'),
   python(
     'test_fcntl test_mmap test_fileio test_file test_bufio test_largefile test_stat',
