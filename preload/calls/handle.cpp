@@ -98,6 +98,7 @@ Verdict sys_open_by_handle_at(Call& call, Thread& self) {
   if (at == 0) return Verdict::PASS;
   Handle handle;
   int error = take_header(call, handle);
+  if (error == 0 && fd != AT_FDCWD && (description_record(at)->open_flags & O_PATH)) error = -EBADF;
   if (error != 0) return done(call, error);
   const Process* process = process_at(process_of(self));
   const bool odd = (process->umask & BT_UMASK_CAPABILITIES) != 0;

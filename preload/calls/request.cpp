@@ -187,6 +187,27 @@ int first_before_second(Call& call, Slot* slot, const PathCall& paths, const Tar
   return told ? status : 0;
 }
 
+/**
+ * The first path is one of the host's: what the kernel says of the second one before it compares
+ * the file systems, or -EXDEV. The server is asked with the root of the tree as the first, which
+ * nobody may move or link.
+ */
+int second_before_mixed(Call& call, Slot* slot, const PathCall& paths, const Target* targets,
+                        Fill fill) {
+  Target both[2] = {Target{}, targets[1]};
+  both[0].where = Where::TREE;
+  both[0].path = ".";
+  both[0].length = 1;
+  slot->flags = 0;
+  fill(*slot, call);
+  if (!send_paths(slot, paths, both, 2)) return -EXDEV;
+  slot->reply_flags = 0;
+  int32_t status = transact(slot);
+  bool other = (slot->reply_flags & kCrossed) || status >= 0 || status == -EBUSY ||
+               status == -EPERM || status == -EACCES;
+  return other ? -EXDEV : status;
+}
+
 /** Everything but the plain host call. */
 Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Target* targets,
                uint32_t count, bool host_answered) {
@@ -224,6 +245,8 @@ Slot* ask_long(Call& call, Thread& self, const PathCall& paths, Fill fill, Targe
       if (led <= 0 && error != -EXDEV && targets[0].where == Where::TREE) {
         int before = first_before_second(call, slot, paths, targets, fill);
         if (before != 0) error = before;
+      } else if (led == 0 && error == -EXDEV && targets[1].where == Where::TREE) {
+        error = second_before_mixed(call, slot, paths, targets, fill);
       }
     }
   }

@@ -47,6 +47,22 @@ export const foundCases: readonly Case[] = [
       open_by_handle_at(AT_FDCWD, handle(0, 0), O_PATH)
       open_by_handle_at(AT_FDCWD, handle(0, 200), O_PATH)
       open_by_handle_at(AT_FDCWD, handle(0, 8), O_PATH)`,
+    'a name of the host onto one of the tree': `
+      mkdir("d", 0755)
+      link("/dev/null", "d")
+      link("/dev/null", "nothing/x")
+      link("/dev/null", "n"*256)
+      link("/dev/null", "x")
+      linkat(AT_FDCWD, "/proc/self/fd/1", AT_FDCWD, "x/", AT_SYMLINK_FOLLOW)
+      rename("/dev/null", "nothing/x")
+      rename("/dev/null", "d")
+      tree(".")`,
+    'a handle, and a descriptor that is a path': `
+      f = open("f", O_CREAT|O_RDWR, 0644)
+      name_to_handle_at(AT_FDCWD, "f", handle(0, 128), ints(0, 0), 0)
+      g = open("f", O_PATH)
+      open_by_handle_at(g, handle(0), O_RDONLY)
+      open_by_handle_at(f, handle(0), O_RDONLY)`,
     'copies that meet the limit': `
       f = open("f", O_CREAT|O_RDWR, 0644)
       g = open("g", O_CREAT|O_RDWR, 0644)
