@@ -102,8 +102,10 @@ namespace {
 /** The anchor opened anew with O_PATH, so that poll, epoll and every call that we do not see answer
  * as for such a descriptor. -errno where the anchor's process is gone. */
 long open_path_anchor(bool cloexec) {
-  return kernel(SYS_openat, client.anchor_fd, ".",
-                O_PATH | O_DIRECTORY | (cloexec ? O_CLOEXEC : 0));
+  const long flags = O_PATH | O_DIRECTORY | (cloexec ? O_CLOEXEC : 0);
+  long fd = kernel(SYS_openat, client.anchor_fd, ".", flags);
+  // Who has become another user may not search the anchor.
+  return fd == -EACCES ? kernel(SYS_openat, AT_FDCWD, "/proc", flags) : fd;
 }
 
 }  // namespace

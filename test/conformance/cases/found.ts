@@ -63,6 +63,17 @@ export const foundCases: readonly Case[] = [
       g = open("f", O_PATH)
       open_by_handle_at(g, handle(0), O_RDONLY)
       open_by_handle_at(f, handle(0), O_RDONLY)`,
+    'poll on a path by who has become another user': `
+      mkdir("a", 01777)
+      become(1000, 1000, 1)
+      g = open("a/.", O_PATH)
+      poll(g, POLLIN)
+      fstat(g)
+      openat(g, "x", O_RDONLY)
+      h = dup(g)
+      fstat(h)
+      close(g)
+      fcntl(h, F_GETFL)`,
     'copies that meet the limit': `
       f = open("f", O_CREAT|O_RDWR, 0644)
       g = open("g", O_CREAT|O_RDWR, 0644)

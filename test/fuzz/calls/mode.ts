@@ -84,7 +84,7 @@ function visible(line: string): string {
 /**
  * Differences that are known and wanted: the rest of such a sequence is not compared.
  *
- * - What /proc/self/fd tells of a file that has lost its name, or has two: README, "/proc".
+ * - What /proc/self/fd tells of a file with several names: README, "/proc".
  * - linkat with AT_EMPTY_PATH by users: the kernel compares the credentials of the descriptor's opener.
  */
 function isExcluded(line: string, expected: string): boolean {
