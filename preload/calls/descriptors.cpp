@@ -172,7 +172,11 @@ void drop_strangers(Thread& self, uint64_t user_stack) {
     if (kernel(SYS_fstat, fd, &other) == 0) {
       const uint32_t id = description_of(self, fd);
       const bool same = other.st_ino == anchor.st_ino && other.st_dev == anchor.st_dev;
-      if (is_kernel_backed(id) ? (other.st_mode & S_IFMT) == description_record(id)->mode : same)
+      // See open_path_anchor.
+      const bool path = (description_record(id)->open_flags & O_PATH) != 0 &&
+                        (kernel(SYS_fcntl, fd, F_GETFL) & O_PATH) != 0;
+      if (is_kernel_backed(id) ? (other.st_mode & S_IFMT) == description_record(id)->mode
+                               : same || path)
         continue;
     }
     uint32_t id = exchange_fd(process, fd, 0);
