@@ -2,7 +2,10 @@
 #include "addon.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -80,6 +83,22 @@ napi_value pidfds_ended(napi_env env, napi_callback_info info) {
   return ended;
 }
 
+/** A zombie runs no more, however long its parent leaves it unreaped; a signal still finds it. */
+bool is_zombie(pid_t tid) {
+  char path[32];
+  char text[128];
+  std::snprintf(path, sizeof path, "/proc/%d/stat", tid);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const ssize_t got = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (got <= 0) return false;
+  text[got] = 0;
+  // "TID (name) S …": the name may hold anything, and has 15 bytes at most.
+  const char* end = std::strrchr(text, ')');
+  return end != nullptr && (std::strncmp(end, ") Z", 3) == 0 || std::strncmp(end, ") X", 3) == 0);
+}
+
 /** EPERM still means that there is one. */
 napi_value thread_alive(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
@@ -87,7 +106,8 @@ napi_value thread_alive(napi_env env, napi_callback_info info) {
   const auto tid = static_cast<pid_t>(arguments.integer(1));
   const long result = pid == 0 ? syscall(SYS_tkill, tid, 0) : syscall(SYS_tgkill, pid, tid, 0);
   napi_value alive = nullptr;
-  napi_get_boolean(env, result == 0 || errno == EPERM, &alive);
+  const bool found = result == 0 || errno == EPERM;
+  napi_get_boolean(env, found && !is_zombie(tid), &alive);
   return alive;
 }
 

@@ -18,6 +18,8 @@ export interface WorkerInput {
   readonly images: boolean;
   /** The nodes directory; undefined: there is none. */
   readonly nodes: string | undefined;
+  /** Tests: look at the whole store once the session has ended, and log what is wrong with it. */
+  readonly check: boolean;
   /** CONTROL_WORDS words. */
   readonly control: SharedArrayBuffer;
 }

@@ -67,6 +67,8 @@ export interface ServerOptions {
   readonly signals?: boolean;
   /** Where one-sentence diagnostics go; stderr by default. */
   readonly log?: (sentence: string) => void;
+  /** Tests: check the store at the end, and log its faults. */
+  readonly check?: boolean;
 }
 
 export interface ServerStatistics {
@@ -217,6 +219,7 @@ function startWorker(
     spinUs: options.spinUs ?? RENDEZVOUS_SPIN_US,
     images: options.imagesDir !== undefined,
     nodes,
+    check: options.check ?? false,
     control,
   };
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {

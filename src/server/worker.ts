@@ -15,6 +15,7 @@ import { native } from '../../ringbuf/native.ts';
 import { openRing, serve } from '../../ringbuf/ring.ts';
 import { openSegment } from '../../ringbuf/segment.ts';
 import { createWaiter } from '../../ringbuf/waiters.ts';
+import { drainLimbo } from '../store/blocks.ts';
 import { loadProtections } from '../store/protections.ts';
 import { createStore } from '../store/store.ts';
 import { setWide } from '../store/wide.ts';
@@ -74,10 +75,25 @@ function build(): Server {
   });
 }
 
+/** Freed blocks that may wait for grants to end: an eighth of the tree. */
+const limboLimit = input.bytes / PAGE_SIZE / 8;
+const LIMBO_INTERVAL_MS = 20;
+let limboSettledAt = 0;
+
+/** The grant that keeps so many freed blocks from reuse may be a dead thread's: nobody else will end it. */
+function settleLimbo(server: Server): void {
+  const now = performance.now();
+  if (now - limboSettledAt < LIMBO_INTERVAL_MS) return;
+  limboSettledAt = now;
+  reclaimSlots(server);
+  drainLimbo(server.store);
+}
+
 /** Between batches: figures for the main thread, and its messages. */
 function hook(server: Server): void {
   settleIdle(server.descriptions);
   tendLocks(server);
+  if (server.store.blocks.limboBlocks > limboLimit) settleLimbo(server);
   if (server.notifier.gone.length !== 0) flushGone(server.notifier);
   setWide(control, CONTROL_REQUESTS, server.requests);
   control[CONTROL_FAILURES] = server.failures;
@@ -139,4 +155,8 @@ try {
 } finally {
   wakeAll(server.descriptions.locks);
   waiter.close();
+}
+if (input.check) {
+  const { checkStore } = await import('../store/check.ts');
+  for (const fault of checkStore(server.store)) server.log(`the store is not sound: ${fault}`);
 }
