@@ -106,8 +106,18 @@ inline uint32_t spin(Slot* slot) {
   return state;
 }
 
+/**
+ * False in the child of a fork that a signal handler made in the middle of the request, and that
+ * came back to it: the slot is the parent's, who goes on with it. To the child the call was
+ * interrupted.
+ */
+inline bool began_here(const Slot* slot) {
+  const uint32_t owner = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
+  return owner == thread.tid || owner == 0;
+}
+
 /** Sleeps until the server has answered. Returns the state, which is still under way when it is
- * gone. */
+ * gone, or when the fork came between transact()'s look and here: nobody answers a copy. */
 uint32_t sleep(Slot* slot) {
   uint32_t expected = BT_SLOT_STATE_REQUEST;
   const bool swapped = __atomic_compare_exchange_n(&slot->state, &expected, BT_SLOT_STATE_SLEEPING,
@@ -116,6 +126,7 @@ uint32_t sleep(Slot* slot) {
   if (!swapped && expected != BT_SLOT_STATE_SLEEPING) return expected;
   const timespec slice = {kSliceMilliseconds / 1000, kSliceMilliseconds % 1000 * 1'000'000};
   for (;;) {
+    if (!began_here(slot)) return BT_SLOT_STATE_REQUEST;
     const long result =
         kernel(SYS_futex, &slot->state, FUTEX_WAIT, BT_SLOT_STATE_SLEEPING, &slice, 0, 0);
     const uint32_t state = state_of(slot);
@@ -365,16 +376,6 @@ void end(Thread& self) {
   self.frames[depth - 1] = 0;
   compiler_barrier();
   self.depth = depth - 1;
-}
-
-/**
- * False in the child of a fork that a signal handler made in the middle of the request, and that
- * came back to it: the slot is the parent's, who goes on with it. To the child the call was
- * interrupted.
- */
-static inline bool began_here(const Slot* slot) {
-  const uint32_t owner = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
-  return owner == thread.tid || owner == 0;
 }
 
 int32_t transact(Slot* slot) {
