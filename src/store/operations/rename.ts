@@ -2,7 +2,7 @@
 import { ROOT_INO } from '../../../ringbuf/layout.gen.ts';
 import type { Caller } from '../caller.ts';
 import { now } from '../clock.ts';
-import { entries, exchange, move, replace } from '../dentries.ts';
+import { entries, exchange, move, renew, replace } from '../dentries.ts';
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../errno.ts';
 import { isDirectory, nlinkOf, parentOf } from '../inodes.ts';
 import { may, mayCreate, mayRemove } from '../permission.ts';
@@ -82,6 +82,8 @@ function renameWithWhiteout(store: Store, caller: Caller, from: Walk, to: Walk):
     // It gives back the record that the whiteout's name needs.
     replace(store, to.dentry, from.dentry);
     const named = nameInode(store, from, ino);
+    // In listings the whiteout is the older of the two.
+    renew(store, to.dentry);
     from.ino = moved;
     return named;
   }

@@ -280,7 +280,7 @@ export class Model {
       if (to.file.mapped) this.ends = true;
     }
     // Within a page the kernel's memcpy decides what comes out.
-    if (from.file === to.file && target > at && target - at < PAGE_SIZE) this.ends = true;
+    if (from.file === to.file && target > at && target - at < count) this.ends = true;
     if (from.file.unsure) to.file.unsure = true;
   }
 
