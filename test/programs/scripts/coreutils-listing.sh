@@ -1,6 +1,7 @@
 . "$SCRIPTS/plant.sh"
 plant p
 ls
+touch -d "2022-03-04 05:06:07 UTC" .
 ls -la p
 ls -lan --time-style=full-iso p/dir
 ls -R p
