@@ -67,8 +67,9 @@ export function readySpecial(server: Server, slot: number, word: number, ino: nu
 
 export function onBind(server: Server, slot: number, word: number): number {
   const { store, walk, path, path2, u8, nodes } = server;
-  const mode = server.i32[word + SLOT_MODE] & SOCKET_PERMISSIONS;
   const caller = takeCaller(server, word);
+  // unix_bind() applies the umask by itself, so that it counts below a default ACL, too.
+  const mode = server.i32[word + SLOT_MODE] & SOCKET_PERMISSIONS & ~caller.umask;
   if (nodes.directory === undefined) return -EADDRNOTAVAIL;
   const taken = takePath(server, slot, word) || takeText(server, slot, word);
   if (taken !== 0) return taken;

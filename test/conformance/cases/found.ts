@@ -74,6 +74,13 @@ export const foundCases: readonly Case[] = [
       fstat(h)
       close(g)
       fcntl(h, F_GETFL)`,
+    'a socket below a default ACL': `
+      mkdir("d", 0755)
+      setxattr("d", "system.posix_acl_default", "\\x02\\x00\\x00\\x00\\x01\\x00\\x07\\x00\\xff\\xff\\xff\\xff\\x04\\x00\\x07\\x00\\xff\\xff\\xff\\xff\\x20\\x00\\x07\\x00\\xff\\xff\\xff\\xff")
+      s = socket(AF_UNIX, SOCK_STREAM)
+      bind(s, sun("d/s"))
+      mkdir("d/d", 0777)
+      open("d/f", O_WRONLY|O_CREAT, 0666)`,
     'copies that meet the limit': `
       f = open("f", O_CREAT|O_RDWR, 0644)
       g = open("g", O_CREAT|O_RDWR, 0644)
