@@ -9,6 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   type BigIntStats,
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   fstatSync,
@@ -305,13 +306,38 @@ function readTrusted(path: string, buildId: Uint8Array): Trailer | undefined {
   }
 }
 
+const READ_BY_GROUP = 0o040;
+const READ_BY_OTHERS = 0o004;
+
+/** An image shows the text of its object, so it opens to nobody to whom the object is closed. */
+interface Readers {
+  readonly mode: number;
+  readonly gid: number;
+}
+
+const EVERYBODY: Readers = { mode: 0o555, gid: -1 };
+
+function readersOf(found: BigIntStats): Readers {
+  const mode = Number(found.mode);
+  if ((mode & READ_BY_OTHERS) !== 0) return EVERYBODY;
+  return { mode: (mode & READ_BY_GROUP) !== 0 ? 0o550 : 0o500, gid: Number(found.gid) };
+}
+
+/** Opens an image further: it may have been made of a copy that fewer could read. */
+function openTo(path: string, readers: Readers): void {
+  const before = lstatSync(path, { throwIfNoEntry: false });
+  if (before === undefined || (before.mode & 0o777) === 0o555 || readers.mode !== 0o555) return;
+  if (before.uid === euid()) chmodSync(path, readers.mode);
+}
+
 /** Under a temporary name first, so that nobody ever sees half a file. */
-function writeImage(path: string, file: Uint8Array): void {
+function writeImage(path: string, file: Uint8Array, readers: Readers = EVERYBODY): void {
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   const fd = openSync(temporary, 'wx', 0o600);
   try {
     for (let done = 0; done < file.length; ) done += writeSync(fd, file, done);
-    chmodSync(temporary, 0o555);
+    if (readers.mode === 0o550) chownSync(temporary, euid(), readers.gid);
+    chmodSync(temporary, readers.mode);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -380,6 +406,8 @@ export async function prepareObject(
     const buildId = isStatic ? undefined : elf.buildId;
     const identity = buildId ?? (isStatic ? hashOf(elf) : objectHash(elf));
     const path = join(imagesDir, imageName(identity));
+    const readers = readersOf(found);
+    openTo(path, readers);
     if (!isVerified(path)) {
       if (readTrusted(path, identity) === undefined) {
         const analysis = isStatic ? analyseStatic(elf) : analyseObject(elf);
@@ -388,7 +416,7 @@ export async function prepareObject(
           if (buildId !== undefined || found.nlink > 0n) writeImage(name, new Uint8Array(0));
           return { path: undefined, buildId };
         }
-        writeImage(path, sealImage(analysis.text, analysis.trailer));
+        writeImage(path, sealImage(analysis.text, analysis.trailer), readers);
       }
       verified.set(path, hashed(path));
     }

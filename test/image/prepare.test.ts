@@ -50,6 +50,21 @@ describe('the image directory', () => {
     expect(readdirSync(path('again'))).toHaveLength(2);
   });
 
+  test('an image opens to those to whom its object is open', async () => {
+    const object = path('closed.so');
+    copyFileSync(systemLibc(), object);
+    const modes: number[] = [];
+    for (const mode of [0o700, 0o750]) {
+      chmodSync(object, mode);
+      const image = await prepareImage(object, path(`closed-${mode}`));
+      modes.push(statSync(image).mode & 0o777);
+    }
+    expect(modes).toEqual([0o500, 0o550]);
+    chmodSync(object, 0o755);
+    const image = await prepareImage(object, path(`closed-${0o700}`));
+    expect(statSync(image).mode & 0o777).toBe(0o555);
+  });
+
   test.each<[string, RegExp, () => string]>([
     ['relative', /is not an absolute path/, () => 'images'],
     [
